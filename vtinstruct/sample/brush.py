@@ -5,14 +5,14 @@ ground. Colours are float RGB 0..255. Everything is plain arithmetic on arrays, 
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Bool = NDArray[np.bool_]
-Float = NDArray[np.float32]
+Float = NDArray[np.floating[Any]]  # float32 in fact; numpy types arithmetic with plain numbers as wider
 Rgb = tuple[float, float, float]
 Texture = Literal["plain", "striped", "dotted", "checked"]
 
