@@ -1,0 +1,55 @@
+# Two commands do everything: `make quickstart` and `make test`. Each makes its own environment first.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+OUT ?= quickstart
+SCENES ?= 3000
+MINUTES ?= 8
+
+.PHONY: quickstart test check lint types format perf slow install clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[model,dev]'
+	@# The PQ oracle of the tests only: it pins an old numpy and states no licence, so it is no dependency of ours.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps panopticapi-lite==0.2.0
+	touch $@
+
+install: $(VENV)/.installed
+
+# Sample -> shards -> tiny model -> answers -> numbers and pages, all below $(OUT).
+quickstart: install
+	$(BIN)/vtinstruct sample $(OUT)/sample --scenes $(SCENES) --seed 0
+	$(BIN)/vtinstruct build $(OUT)/sample --out $(OUT)/dataset --seed 0
+	$(BIN)/refvlm train --recipe tiny_cpu --data $(OUT)/dataset --out $(OUT)/model --minutes $(MINUTES)
+	$(BIN)/refvlm-bench run --checkpoint $(OUT)/model --data $(OUT)/dataset --out $(OUT)/results --baselines
+
+test: install
+	$(BIN)/pytest -n 2
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/pyright
+
+# What CI runs.
+check: lint types test
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Measurements against peers, in one run; they print ratios and assert none.
+perf: install
+	$(BIN)/pytest -m perf --benchmark-enable tests/perf
+
+# Proofs that take minutes: kills and resumes, several processes, training.
+slow: install
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(OUT) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks

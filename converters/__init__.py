@@ -1,0 +1,1 @@
+"""Readers of official annotation files, one file per source; each offers `SOURCE` (`vtinstruct.source`)."""
