@@ -246,7 +246,7 @@ def polygons_to_rle(polygons: Sequence[Sequence[float]], size_wh: tuple[int, int
     for polygon in polygons:
         check_polygon(polygon)
     parts: Any = [list(polygon) for polygon in polygons]
-    native = coco_mask.frPyObjects(parts, height, width)
+    native: Any = coco_mask.frPyObjects(parts, height, width)
     return _rle(native[0] if len(native) == 1 else coco_mask.merge(native))
 
 

@@ -109,7 +109,9 @@ class PredictionsWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size:
             if read_header(path) != header:
-                raise PredictionsError(f"{path}: holds answers of another run (its header differs); another name is right")
+                raise PredictionsError(
+                    f"{path}: holds answers of another run (its header differs); another name is right"
+                )
             _cut_torn_tail(path)
             self.done = {(p.id, p.turn) for p in read_predictions(path, lambda fault: None)}
             self._file: TextIO = path.open("a", encoding="utf-8", newline="\n")
@@ -152,7 +154,9 @@ def read_header(path: Path) -> Header:
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError both
         raise PredictionsError(f"{path}: line 1 is not JSON ({error}); the header object is right") from error
     if not isinstance(wire, dict) or cast(dict[str, Any], wire).get("format") != FORMAT:
-        raise PredictionsError(f'{path}: line 1 is no header; {{"format": "{FORMAT}", "version": {VERSION}, ...}} is right')
+        raise PredictionsError(
+            f'{path}: line 1 is no header; {{"format": "{FORMAT}", "version": {VERSION}, ...}} is right'
+        )
     fields = cast(dict[str, Any], wire)
     if fields.get("version") != VERSION:
         raise PredictionsError(f"{path}: version {fields.get('version')!r}; this program reads version {VERSION}")

@@ -118,7 +118,9 @@ def unit_from_wire(wire: Mapping[str, Any]) -> Unit:
         case "box":
             x0, y0, x1, y1 = _numbers(wire, "box_xyxy", 4)
             if x1 < x0 or y1 < y0:
-                raise UnitError(f"box_xyxy [{x0}, {y0}, {x1}, {y1}] has swapped corners; x0 <= x1 and y0 <= y1 is right")
+                raise UnitError(
+                    f"box_xyxy [{x0}, {y0}, {x1}, {y1}] has swapped corners; x0 <= x1 and y0 <= y1 is right"
+                )
             return Box((x0, y0, x1, y1))
         case "mask":
             return Mask(_rle(wire.get("mask_rle")))
