@@ -1,0 +1,184 @@
+"""`manifest.json`: what a dataset holds and what it was made of. It is written last: where it is, the build is whole.
+
+The content hash is over the shards' hashes, the depth maps' and the vocabularies: the same rows and the same truth give
+the same hash on every machine, whatever the folder is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from vtinstruct.record import Category
+
+NAME = "manifest.json"
+FORMAT = "vtinstruct-dataset"
+VERSION = 1
+
+
+class DatasetError(Exception):
+    """A dataset that cannot be used: one line with the file, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One Arrow file of one task and split: `path` relative to the dataset, hash, bytes, rows and units in it."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+    units: int
+    task: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """An annotation file that was read: path relative to its source's root, and its hash."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInfo:
+    """One split of a source: the files read, its slots (records, dropped ones included), how many of them were
+    built (`limit`), and one hash over the depth maps its dialogues name ("" without)."""
+
+    files: tuple[FileDigest, ...]
+    slots: int
+    built: int
+    depth_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One source as built: its converter's version, licence, splits and vocabulary in the source's own order."""
+
+    title: str
+    homepage: str
+    licence: str
+    version: str
+    splits: Mapping[str, SplitInfo]
+    vocabulary: tuple[Category, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropCount:
+    """How many things were left out or repaired for one reason."""
+
+    source: str
+    split: str
+    task: str
+    reason: str
+    repaired: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """See the module. `options` are those that decide the content (never the number of workers or a path)."""
+
+    content_hash: str
+    vtinstruct: str
+    seed: int
+    options: Mapping[str, Any]
+    sources: Mapping[str, SourceInfo]
+    files: tuple[Shard, ...]
+    drops: tuple[DropCount, ...] = ()
+    key: str = field(default="")  # of the plan that made it; the same key means the same build
+
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have rows, sorted."""
+        return tuple(sorted({shard.task for shard in self.files}))
+
+    def splits(self, task: str) -> tuple[str, ...]:
+        """The splits of a task, sorted."""
+        return tuple(sorted({shard.split for shard in self.files if shard.task == task}))
+
+    def shards(self, task: str, split: str) -> tuple[Shard, ...]:
+        """The files of one task and split, in order; `DatasetError` when there are none."""
+        found = tuple(shard for shard in self.files if shard.task == task and shard.split == split)
+        if not found:
+            known = ", ".join(f"{t}/{s}" for t in self.tasks() for s in self.splits(t)) or "none"
+            raise DatasetError(f"no rows of task {task!r}, split {split!r}; there are: {known}")
+        return found
+
+
+def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo]) -> str:
+    """SHA-256 over what the dataset says: shard paths and hashes, depth maps, vocabularies."""
+    said = {
+        "shards": [[f.path, f.sha256, f.rows] for f in files],
+        "depth": {name: {s: i.depth_sha256 for s, i in info.splits.items()} for name, info in sources.items()},
+        "vocabulary": {name: [asdict(c) for c in info.vocabulary] for name, info in sources.items()},
+    }
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def manifest_to_json(manifest: Manifest) -> str:
+    """The file's text; inverse of `manifest_from_json`."""
+    return json.dumps({"format": FORMAT, "version": VERSION, **asdict(manifest)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_manifest(root: Path) -> Manifest:
+    """The manifest of the dataset at `root`. Raises `DatasetError`."""
+    path = root / NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        begun = (root / ".build").is_dir()
+        hint = "the build there is not finished; run it again to resume" if begun else "a built dataset is right"
+        raise DatasetError(f"{path} is not there: {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    return manifest_from_json(text, path)
+
+
+def manifest_from_json(text: str, path: Path) -> Manifest:
+    """Read a manifest's text; `path` is for messages. Raises `DatasetError`."""
+    try:
+        wire: Any = json.loads(text)
+    except ValueError as error:
+        raise DatasetError(f"{path} is not JSON ({error}); build the dataset again") from error
+    if not isinstance(wire, dict) or cast(dict[str, Any], wire).get("format") != FORMAT:
+        raise DatasetError(f'{path} is no manifest; {{"format": "{FORMAT}", ...}} is right')
+    fields = cast(dict[str, Any], wire)
+    if fields.get("version") != VERSION:
+        raise DatasetError(f"{path} has version {fields.get('version')!r}; this program reads version {VERSION}")
+    try:
+        return _manifest(fields)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DatasetError(f"{path} lacks or garbles a field ({error!r}); build the dataset again") from error
+
+
+def _manifest(fields: dict[str, Any]) -> Manifest:
+    return Manifest(
+        fields["content_hash"],
+        fields["vtinstruct"],
+        fields["seed"],
+        fields["options"],
+        {name: _source(info) for name, info in fields["sources"].items()},
+        tuple(Shard(**shard) for shard in fields["files"]),
+        tuple(DropCount(**drop) for drop in fields["drops"]),
+        fields["key"],
+    )
+
+
+def _source(wire: dict[str, Any]) -> SourceInfo:
+    splits: dict[str, SplitInfo] = {}
+    for name, split in wire["splits"].items():
+        files = tuple(FileDigest(**file) for file in split["files"])
+        splits[name] = SplitInfo(files, split["slots"], split["built"], split["depth_sha256"])
+    vocabulary = tuple(_category(category) for category in wire["vocabulary"])
+    return SourceInfo(wire["title"], wire["homepage"], wire["licence"], wire["version"], splits, vocabulary)
+
+
+def _category(wire: dict[str, Any]) -> Category:
+    lists: dict[str, Any] = {"synonyms": tuple(wire["synonyms"]), "keypoints": tuple(wire["keypoints"])}
+    return Category(**{**wire, **lists})
