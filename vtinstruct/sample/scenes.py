@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from vtinstruct.sample.backdrops import FARTHEST_M, NEAREST_M, Backdrop, draw_backdrop
-from vtinstruct.sample.brush import Brush, mix
-from vtinstruct.sample.layout import COLOURS, Plan, plan_things
-from vtinstruct.sample.person import PERSON_BULGE_M, PERSON_REACH, draw_person
-from vtinstruct.sample.shapes import DARK, SHAPES, WHITE, Look
-from vtinstruct.sample.thing import Expression, Thing
-from vtinstruct.sample.wording import describe, refer
+from vtinstruct.sample.drawing.backdrops import FARTHEST_M, NEAREST_M, Backdrop, draw_backdrop
+from vtinstruct.sample.drawing.brush import Brush, mix
+from vtinstruct.sample.drawing.layout import COLOURS, Plan, plan_things
+from vtinstruct.sample.drawing.person import PERSON_BULGE_M, PERSON_REACH, draw_person
+from vtinstruct.sample.drawing.shapes import DARK, SHAPES, WHITE, Look
+from vtinstruct.sample.drawing.thing import Expression, Thing
+from vtinstruct.sample.drawing.wording import describe, refer
 
 CATEGORIES = ("person", *SHAPES)
 EMPTY_EVERY = 29  # one scene in so many has no thing at all: evaluation needs photos without annotations

@@ -7,7 +7,7 @@ of the scene, holds for its targets and for nothing else.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from vtinstruct.sample.thing import Expression, Thing
+from vtinstruct.sample.drawing.thing import Expression, Thing
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 PLURALS = {"person": "people", "box": "boxes"}

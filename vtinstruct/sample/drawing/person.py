@@ -10,8 +10,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from vtinstruct.sample.brush import Brush, Rgb, mix
-from vtinstruct.sample.shapes import DARK, WHITE, Look
+from vtinstruct.sample.drawing.brush import Brush, Rgb, mix
+from vtinstruct.sample.drawing.shapes import DARK, WHITE, Look
 from vtinstruct.units import COCO_KEYPOINTS
 
 # 1-based pairs, as in the official person category of person_keypoints_*.json.

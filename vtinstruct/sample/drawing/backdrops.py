@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from vtinstruct.sample.brush import Float, Rgb, average_blocks
+from vtinstruct.sample.drawing.brush import Float, Rgb, average_blocks
 
 CAMERA_M = 1.15
 OVERSAMPLE = 2

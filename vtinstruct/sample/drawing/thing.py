@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vtinstruct.sample.brush import Texture
+from vtinstruct.sample.drawing.brush import Texture
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 
-from vtinstruct.sample.brush import Brush, Rgb, Texture, mix
+from vtinstruct.sample.drawing.brush import Brush, Rgb, Texture, mix
 
 WHITE: Rgb = (250.0, 248.0, 240.0)
 DARK: Rgb = (52.0, 50.0, 58.0)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-from vtinstruct.sample.backdrops import Backdrop
-from vtinstruct.sample.brush import Rgb, Texture
-from vtinstruct.sample.person import PERSON_HEIGHT_M, PERSON_REACH, Body, pose_body
-from vtinstruct.sample.shapes import SHAPES
+from vtinstruct.sample.drawing.backdrops import Backdrop
+from vtinstruct.sample.drawing.brush import Rgb, Texture
+from vtinstruct.sample.drawing.person import PERSON_HEIGHT_M, PERSON_REACH, Body, pose_body
+from vtinstruct.sample.drawing.shapes import SHAPES
 
 COLOURS: dict[str, Rgb] = {
     "red": (214, 48, 44),
