@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,7 +246,7 @@ def polygons_to_rle(polygons: Sequence[Sequence[float]], size_wh: tuple[int, int
     for polygon in polygons:
         check_polygon(polygon)
     parts: Any = [list(polygon) for polygon in polygons]
-    native: Any = coco_mask.frPyObjects(parts, height, width)
+    native = cast(Any, coco_mask.frPyObjects(parts, height, width))
     return _rle(native[0] if len(native) == 1 else coco_mask.merge(native))
 
 
