@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from vtinstruct.dialogue import Part, Parts, Prompt, Triplet
+from vtinstruct.trp import join_parts
 
 Value = str | Prompt | Triplet | Parts
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -75,30 +76,25 @@ class Wordings:
         """Replace every `{name}` of a wording by its value: text, a prompt, a triplet or a tuple of parts.
 
         Only the wording is searched for placeholders, so braces inside values pass untouched. The result is
-        well-formed (`join_parts`). Raises `WordingError` when names and values do not match one to one.
+        well-formed (`trp.join_parts`). Raises `WordingError` when names and values do not match one to one.
         """
         pieces = _PLACEHOLDER.split(text)
         names = pieces[1::2]
         if sorted(names) != sorted(values):
             raise WordingError(f"{text!r} takes {sorted(names)}, got values for {sorted(values)}")
-        return join_parts(*(values[piece] if index % 2 else piece for index, piece in enumerate(pieces)))
+        parts: list[Part] = []
+        for index, piece in enumerate(pieces):
+            value: Value = values[piece] if index % 2 else piece
+            if isinstance(value, tuple):
+                parts.extend(value)
+            else:
+                parts.append(value)
+        return join_parts(parts)
 
     def say(self, rng: Random, slot: str, **values: Value) -> tuple[Parts, str]:
         """`pick` and `fill` in one: the parts and the template id."""
         text, template = self.pick(rng, slot)
         return self.fill(text, **values), template
-
-
-def join_parts(*values: Value) -> Parts:
-    """One well-formed run of parts: no empty strings, no two strings side by side, order kept."""
-    parts: list[Part] = []
-    for value in values:
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, str) and parts and isinstance(parts[-1], str):
-                parts[-1] += part
-            elif part != "":
-                parts.append(part)
-    return tuple(parts)
 
 
 @cache
@@ -115,7 +111,8 @@ def read_wordings(task: str, text: str) -> Wordings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise WordingError(f"{task}.toml: {error}") from error
-    return Wordings(task, MappingProxyType({name: _slot(f"{task}.toml {name}", value) for name, value in table.items()}))
+    slots = {name: _slot(f"{task}.toml {name}", value) for name, value in table.items()}
+    return Wordings(task, MappingProxyType(slots))
 
 
 def _slot(where: str, value: object) -> Slot:
@@ -126,10 +123,10 @@ def _slot(where: str, value: object) -> Slot:
             raise WordingError(f"{where}: has {sorted(fields)}; plain (text), share (0..1) and framed (list) are right")
         if not isinstance(fields["share"], (int, float)) or not 0 <= fields["share"] <= 1:
             raise WordingError(f"{where}: share is {fields['share']!r}; a number from 0 to 1 is right")
-        share, value = float(fields["share"]), [fields["plain"], *fields["framed"]]
-    if not isinstance(value, list) or not value:
+        share, value = float(fields["share"]), [fields["plain"], *cast(list[object], fields["framed"])]
+    wordings = cast(list[object], value) if isinstance(value, list) else []
+    if not wordings:
         raise WordingError(f"{where}: is {value!r:.60}; a list of wordings is right")
-    wordings = cast(list[object], value)
     for wording in wordings:
         if not isinstance(wording, str) or not wording or wording != wording.strip():
             raise WordingError(f"{where}: {wording!r:.80} is no wording; text without outer spaces is right")

@@ -1,0 +1,225 @@
+"""What tasks share: building a dialogue, pointing at annotated regions, and the one canonical order of an answer.
+
+The order is part of what a model learns, so it is the same everywhere: one triplet per category, categories by name
+(A to Z), the references of a triplet from left to right by box centre, then from top to bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from vtinstruct.dialogue import (
+    Dialogue,
+    Evaluation,
+    Part,
+    Parts,
+    Prompt,
+    PromptKind,
+    Provenance,
+    Reference,
+    StoredPhoto,
+    Triplet,
+    Turn,
+)  # fmt: skip
+from vtinstruct.geometry import rle_box
+from vtinstruct.prompts import PromptError, draw
+from vtinstruct.record import Drop, Record, Region
+from vtinstruct.task import Setting
+from vtinstruct.units import Box, Keypoints, Mask, Unit, UnitKind
+
+# --- dialogues -------------------------------------------------------------------------------------------------------
+
+
+def exchange(question: Parts, answer: Parts) -> tuple[Turn, Turn]:
+    """A question and its answer as two turns."""
+    return Turn("user", question), Turn("assistant", answer)
+
+
+def dialogue(
+    record: Record,
+    setting: Setting,
+    n: int,
+    turns: Sequence[Turn],
+    templates: Iterable[str] = (),
+    evaluation: Evaluation | None = None,
+) -> Dialogue:
+    """The n-th dialogue a task makes of a record. `evaluation` is kept in evaluation splits only; the hashes and the
+    converter's version are filled in by the build, which knows the files."""
+    task, photo, origin = setting.words.task, record.photo, record.origin
+    return Dialogue(
+        id=f"{record.source}/{record.split}/{record.id}/{task}/{n}",
+        task=task,
+        source=record.source,
+        split=record.split,
+        licence=record.licence,
+        photo=StoredPhoto(photo.path, "", photo.size_wh, photo.id) if photo else None,
+        turns=tuple(turns),
+        evaluation=Evaluation() if setting.training or evaluation is None else evaluation,
+        provenance=Provenance(origin.file, "", origin.row, "", setting.seed, " ".join(templates)),
+    )
+
+
+def ask(
+    record: Record,
+    setting: Setting,
+    n: int,
+    question: tuple[Parts, str],
+    answer: tuple[Parts, str] | Parts,
+    evaluation: Evaluation | None = None,
+) -> Dialogue:
+    """A dialogue of one question and one answer, each with its template id (an answer of the data has none)."""
+    words, template = question
+    match answer:
+        case (tuple() as parts, str() as second):
+            return dialogue(record, setting, n, exchange(words, parts), (template, second), evaluation)
+        case _:
+            return dialogue(record, setting, n, exchange(words, answer), (template,), evaluation)
+
+
+def leave_out(record: Record, setting: Setting, reason: str, detail: str = "") -> None:
+    """Tell the ledger that a task left something of a record out, and why."""
+    origin = record.origin
+    drop = Drop(record.source, record.split, origin.file, origin.row, reason, detail, task=setting.words.task)
+    setting.report(drop)
+
+
+def one_line(text: str) -> str:
+    """A phrase or sentence of the data without line breaks and double spaces; nothing else is touched."""
+    return " ".join(text.split())
+
+
+# --- regions ---------------------------------------------------------------------------------------------------------
+
+
+def unit_of(region: Region, kind: UnitKind) -> Unit | None:
+    """The region's geometry of that kind, or None when it has none. A pose without a point is still a pose: persons
+    that nobody labelled are ignored in scoring by their box and area."""
+    match kind:
+        case "box":
+            return Box(region.box_xyxy) if region.box_xyxy is not None else None
+        case "mask":
+            return Mask(region.mask_rle) if region.mask_rle is not None else None
+        case "keypoint":
+            return Keypoints(region.keypoints_xyv)
+        case _:
+            return None
+
+
+def reference(region: Region, kind: UnitKind) -> Reference:
+    """A reference to a region with the facts official scoring needs; a pose keeps the annotation's box (OKS)."""
+    return Reference(
+        unit_of(region, kind),
+        category=region.category,
+        category_id=region.category_id,
+        annotation_id=region.id,
+        area=region.area,
+        crowd=region.crowd,
+        box_xyxy=region.box_xyxy if kind == "keypoint" else None,
+    )
+
+
+def reading_order(regions: Iterable[Region]) -> list[Region]:
+    """Regions from left to right by box centre, then from top to bottom, then by id."""
+
+    def key(region: Region) -> tuple[float, float, str]:
+        x0, y0, x1, y1 = region.box_xyxy or (rle_box(region.mask_rle) if region.mask_rle else (0.0, 0.0, 0.0, 0.0))
+        return x0 + x1, y0 + y1, region.id
+
+    return sorted(regions, key=key)
+
+
+def instances(record: Record, setting: Setting, kind: UnitKind) -> list[Region]:
+    """The regions an answer may point at: named, no crowd, with that geometry. A named region without it is left out
+    with a reason; one without a name (a described region) is nothing to this task."""
+    found: list[Region] = []
+    for region in record.regions:
+        if region.crowd or not region.category.strip():
+            continue
+        if unit_of(region, kind) is None:
+            leave_out(record, setting, f"region without {kind}", f"region {region.id} ({region.category})")
+        else:
+            found.append(region)
+    return found
+
+
+def triplet(concept: str, kind: UnitKind, regions: Iterable[Region]) -> Triplet:
+    """A concept and the regions it names, in canonical order."""
+    return Triplet(one_line(concept), kind, tuple(reference(region, kind) for region in reading_order(regions)))
+
+
+def triplets_by_category(regions: Iterable[Region], kind: UnitKind) -> list[Triplet]:
+    """One triplet for each category, by name."""
+    groups: dict[str, list[Region]] = {}
+    for region in regions:
+        groups.setdefault(region.category, []).append(region)
+    return [triplet(category, kind, groups[category]) for category in sorted(groups)]
+
+
+def listing(triplets: Sequence[Triplet]) -> Parts:
+    """Triplets with commas between them."""
+    parts: list[Part] = []
+    for item in triplets:
+        parts.extend((", ", item) if parts else (item,))
+    return tuple(parts)
+
+
+# --- what scoring ignores, and what is known to be absent ------------------------------------------------------------
+
+
+def is_crowd(region: Region) -> bool:
+    """Whether a region is a group: official scores neither reward nor punish finding it."""
+    return region.crowd
+
+
+def exam(
+    record: Record, kind: UnitKind, concepts: tuple[str, ...] = (), ignore: Callable[[Region], bool] = is_crowd
+) -> Evaluation:
+    """What official scoring needs beside the answer: crowds as "ignore" (or what `ignore` says), LVIS's lists."""
+    ignored = [region for region in record.regions if ignore(region) and (not concepts or region.category in concepts)]
+    return Evaluation(
+        concepts=concepts,
+        ignore=tuple(reference(region, kind) for region in ignored if unit_of(region, kind) is not None),
+        negatives=record.negatives,
+        not_exhaustive=record.not_exhaustive,
+    )
+
+
+def absent_categories(record: Record, setting: Setting, things_only: bool = False) -> list[str]:
+    """Categories that are certainly not in the photo, by name: a source's own negatives, or else the rest of a
+    vocabulary that was annotated exhaustively. A crowd counts as present."""
+    if record.negatives:
+        candidates = set(record.negatives)
+    elif record.exhaustive:
+        candidates = {category.name for category in setting.vocabulary if category.thing or not things_only}
+    else:
+        return []
+    present = {region.category for region in record.regions}
+    return sorted(name for name in candidates - present - set(record.not_exhaustive) if name.strip())
+
+
+def surely_empty(record: Record) -> bool:
+    """Whether "there is nothing" is the truth about a photo, and not a gap in its annotation."""
+    return record.exhaustive and not record.regions
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------
+
+
+def prompted(
+    record: Record, setting: Setting, regions: Sequence[Region], kinds: Sequence[PromptKind], cap: int
+) -> Iterator[tuple[Region, Prompt]]:
+    """Regions with a mark on each: in training one kind at random, in evaluation every kind, drawn exactly.
+
+    At most `cap` regions a photo, chosen by the rng (so by record and seed alone), in canonical order.
+    """
+    if record.photo is None:
+        return
+    ordered = reading_order(regions)
+    if len(ordered) > cap:
+        ordered = [ordered[index] for index in sorted(setting.rng.sample(range(len(ordered)), cap))]
+    for region in ordered:
+        for kind in (setting.rng.choice(kinds),) if setting.training else kinds:
+            try:
+                yield region, draw(kind, region, record.photo.size_wh, setting.rng, exact=not setting.training)
+            except PromptError as error:
+                leave_out(record, setting, "no prompt could be drawn", str(error))
