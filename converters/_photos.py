@@ -1,0 +1,76 @@
+"""Photos that annotations name without a size, or that lie in one of several folders.
+
+Only the header of a picture file is read, never its pixels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from converters._coco_layout import PhotoFolder, photo_folder
+from converters._notes import Fault
+from vtinstruct.record import Photo
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 1 << 28
+COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)20\d\d_)?(\d{12})\.\w+")
+
+
+def photo_size(path: Path, name: str) -> tuple[int, int]:
+    """(width, height) in pixels as stored, from the header. Raises `Fault`."""
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+    except FileNotFoundError as error:
+        raise Fault("photo: missing", f"no file {name}; download it, or leave its row out") from error
+    except Exception as error:  # Pillow's readers raise whatever a broken header makes them trip over
+        raise Fault("photo: unreadable", f"{name}: {error}; a whole picture is right") from error
+    return checked_size(width, height, name)
+
+
+def checked_size(width: int, height: int, name: str) -> tuple[int, int]:
+    """(width, height) as an annotation gives it. Raises `Fault` unless it can be a photo's."""
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise Fault("image: no size", f"{name}: {width} x {height}; pixels above 0 are right")
+    return width, height
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """The folders that may hold a split's photos, in the order they are looked at."""
+
+    folders: tuple[PhotoFolder, ...]
+
+    def path_of(self, name: str) -> str:
+        """The photo's path relative to the root. Raises `Fault` when it is in none of the folders."""
+        for folder in self.folders[:-1]:
+            try:
+                return folder.path_of(name)
+            except Fault as fault:
+                if fault.reason != "photo: missing":
+                    raise
+        return self.folders[-1].path_of(name)
+
+    def photo(self, name: str, identity: str, size_wh: tuple[int, int] | None = None) -> Photo:
+        """The photo called `name`; its size from the header where the annotation has none. Raises `Fault`."""
+        path = self.path_of(name)
+        size = photo_size(self.folders[0].root / path, name) if size_wh is None else checked_size(*size_wh, name)
+        return Photo(path, size, identity)
+
+
+def photos_in(root: Path, folders: Sequence[str], names: Iterable[str], what: str) -> Photos:
+    """The photos of a split in any of `folders`. Raises `SourceError` when none of the first names is in any of them."""
+    first = photo_folder(root, folders, names, what)
+    others = [PhotoFolder(root, folder) for folder in folders if folder != first.folder and (root / folder).is_dir()]
+    return Photos((first, *others))
+
+
+def coco_identity(name: str) -> str:
+    """`coco:57870` for any official spelling of COCO photo 57870; another file is known by its own name."""
+    match = COCO_NAME.fullmatch(name.replace("\\", "/").rpartition("/")[2])
+    return f"coco:{int(match[1])}" if match else f"file:{name}"
