@@ -7,6 +7,7 @@ The order is part of what a model learns, so it is the same everywhere: one trip
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 
 from vtinstruct.dialogue import (
     Dialogue,
@@ -27,7 +28,19 @@ from vtinstruct.record import Drop, Record, Region
 from vtinstruct.task import Setting
 from vtinstruct.units import Box, Keypoints, Mask, Unit, UnitKind
 
+Make = Callable[[Record, Setting], Iterator[Dialogue]]
+
 # --- dialogues -------------------------------------------------------------------------------------------------------
+
+
+def of_a_photo(make: Make) -> Make:
+    """For tasks that ask about a photo: nothing is made of a record without one (a text-only chat)."""
+
+    @wraps(make)
+    def made(record: Record, setting: Setting) -> Iterator[Dialogue]:
+        return make(record, setting) if record.photo is not None else iter(())
+
+    return made
 
 
 def exchange(question: Parts, answer: Parts) -> tuple[Turn, Turn]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Evaluation
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, leave_out, one_line
+from vtinstruct.tasks._shared import ask, leave_out, of_a_photo, one_line
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per caption, or one per photo in evaluation."""
     captions = tuple(words for caption in record.captions if (words := one_line(caption)))

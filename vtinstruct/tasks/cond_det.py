@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record, Region
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import absent_categories, ask, exam, instances, triplet
+from vtinstruct.tasks._shared import absent_categories, ask, exam, instances, of_a_photo, triplet
 
 CAP = 4  # categories a photo in training
 ABSENT_SHARE = 0.3  # of training photos are asked for something that is not there
 ATTRIBUTE_SHARE = 0.3  # of training categories are narrowed by an attribute, where there is one
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per category asked for."""
     rng = setting.rng

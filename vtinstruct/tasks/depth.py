@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Reference, Triplet
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask
+from vtinstruct.tasks._shared import ask, of_a_photo
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue a photo with a depth map."""
     if record.depth is None:

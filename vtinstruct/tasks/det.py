@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, instances, listing, surely_empty, triplets_by_category
+from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, surely_empty, triplets_by_category
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue a photo. In training a photo without instances is asked about only if it is surely empty."""
     found = [region for region in instances(record, setting, "box") if region.thing]

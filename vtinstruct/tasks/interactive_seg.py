@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, PromptKind
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, instances, prompted, triplet
+from vtinstruct.tasks._shared import ask, exam, instances, of_a_photo, prompted, triplet
 
 PROMPTS: tuple[PromptKind, ...] = ("point", "box", "scribble")
 CAP = 4  # regions a photo in training
 CAP_EVALUATION = 10
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per marked region."""
     regions = instances(record, setting, "mask")

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Triplet
 from vtinstruct.record import Record, Region
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, listing, surely_empty, triplets_by_category
+from vtinstruct.tasks._shared import ask, exam, listing, of_a_photo, surely_empty, triplets_by_category
 
 NOBODY_SHARE = 0.1  # of training photos without anybody are asked about: most photos show no person
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue a photo."""
     rng, words = setting.rng, setting.words

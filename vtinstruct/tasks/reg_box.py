@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Evaluation
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, leave_out, prompted
+from vtinstruct.tasks._shared import ask, leave_out, of_a_photo, prompted
 from vtinstruct.tasks._words import expressions_by_region
 
 CAP = 10  # regions a photo in training; in evaluation all
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per expression of a region, or one per region in evaluation."""
     phrases = expressions_by_region(record)

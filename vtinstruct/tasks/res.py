@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Evaluation
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask
+from vtinstruct.tasks._shared import ask, of_a_photo
 from vtinstruct.tasks._words import meant
 
 
+@of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per expression."""
     for n, (phrase, found) in enumerate(meant(record, setting, "mask")):
