@@ -1,0 +1,191 @@
+"""One chunk: slots of a source -> records -> dialogues -> one Arrow file and its receipt.
+
+A pure function of the plan: randomness comes from a hash of (seed, source, record, task), so neither order nor company
+nor the worker matters. Everything left out becomes a `Drop`.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (pyarrow ships no types)
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from vtinstruct.build.choose import source_named
+from vtinstruct.build.intake import Intake
+from vtinstruct.build.plan import Options, PlannedSplit, task_named
+from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_receipt
+from vtinstruct.columns import Columns, RowError
+from vtinstruct.dialogue import Dialogue, StoredPhoto
+from vtinstruct.record import Drop, Record
+from vtinstruct.shards import BATCH_ROWS, ShardWriter
+from vtinstruct.source import Opened, SourceError
+from vtinstruct.task import Setting, Task
+from vtinstruct.templates import Wordings
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A chunk to make, with all it takes: pickled to whatever process does it."""
+
+    name: str
+    key: str
+    start: int
+    stop: int
+    split: PlannedSplit
+    options: Options
+    folder: str  # of the chunks
+    photos: str  # where copied photos go
+
+
+class ChunkError(Exception):
+    """A chunk that failed for a reason of ours: names the chunk, the record and the task."""
+
+
+def is_training(split: str) -> bool:
+    """Whether a split is for training: its name starts with "train". All others are for evaluation."""
+    return split.startswith("train")
+
+
+def record_random(seed: int, source: str, record: str, task: str) -> Random:
+    """The randomness of one task on one record, whoever asks and whenever."""
+    digest = hashlib.sha256(f"{seed}|{source}|{record}|{task}".encode()).digest()
+    return Random(int.from_bytes(digest[:16], "big"))
+
+
+def run_chunk(job: Job) -> Receipt:
+    """Make a chunk, unless it is already there. Raises `SourceError` or `ChunkError`; then no receipt is left."""
+    folder = Path(job.folder)
+    known = read_receipt(folder, job.name, job.key)
+    if known is not None:
+        return known
+    began = time.perf_counter()
+    opened = _open(job.split)
+    with _gc_paused():
+        making = _Making(job, opened)
+        for record in opened.records(job.start, job.stop, making.drops.append):
+            making.take(record)
+        written = making.write(folder / f"{job.name}.arrow")
+    receipt = replace(written, seconds=round(time.perf_counter() - began, 3))
+    write_receipt(folder / f"{job.name}.json", receipt)
+    return receipt
+
+
+@contextmanager
+def _gc_paused() -> Generator[None, None, None]:
+    # Records and dialogues form no cycles, and the collector walks all of an opened source again and again: 30 % of a
+    # chunk's time.
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _open(split: PlannedSplit) -> Opened:
+    return _opened(split.source, split.root, split.split, split.files)
+
+
+@lru_cache(maxsize=2)  # a worker goes through the plan in order, so it needs the last one, and the next
+def _opened(source: str, root: str, split: str, files: tuple[Any, ...]) -> Opened:
+    """Open a split in this process, once. Raises `SourceError` when its files are not the planned ones any more."""
+    opened = source_named(source).open(Path(root), split)
+    for file in files:
+        path = Path(root) / file.path
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise SourceError(f"{path}: {error.strerror or error}; it was there when the build was planned") from error
+        if (state.st_size, state.st_mtime_ns) != (file.bytes, file.changed_ns):
+            raise SourceError(f"{path}: has changed since the build was planned; run the build again")
+    return opened
+
+
+class _Making:
+    """The columns of a chunk as they grow, task by task."""
+
+    def __init__(self, job: Job, opened: Opened) -> None:
+        self.job, self.split, self.seed = job, job.split, job.options.seed
+        self.drops: list[Drop] = []
+        self.records = 0
+        self.vocabulary = opened.vocabulary
+        self.training = is_training(job.split.split)
+        self.tasks: list[tuple[Task, Wordings]] = [(task_named(name), Wordings.load(name)) for name in job.split.tasks]
+        self.columns = {name: [Columns()] for name in job.split.tasks}
+        self.digests = {file.path: file.sha256 for file in job.split.files}
+        self.intake = Intake(job.split, job.options, Path(job.photos), self.drops.append)
+
+    def take(self, record: Record) -> None:
+        """All dialogues of one record."""
+        self.records += 1
+        taken = self.intake.take(record)
+        if taken is None:
+            return
+        placed, photo = taken
+        for task, words in self.tasks:
+            rng = record_random(self.seed, record.source, record.id, task.name)
+            setting = Setting(rng, words, self.vocabulary, self.training, self.seed, self.drops.append)
+            try:
+                for dialogue in task.make(placed, setting):
+                    self._keep(task.name, self._stamp(dialogue, photo), record)
+            except Exception as error:
+                where = f"{record.source}/{record.split}/{record.id}"
+                raise ChunkError(f"task {task.name} failed on {where}: {type(error).__name__}: {error}") from error
+
+    def _stamp(self, dialogue: Dialogue, photo: StoredPhoto | None) -> Dialogue:
+        """Fill in what the build alone knows: the photo's hash, the annotation file's hash, the converter's version."""
+        origin = dialogue.provenance
+        digest = self.digests.get(origin.file, "")
+        known = replace(origin, file_sha256=digest, converter_version=self.split.version)
+        return replace(dialogue, photo=photo if dialogue.photo else None, provenance=known)
+
+    def _keep(self, task: str, dialogue: Dialogue, record: Record) -> None:
+        batches = self.columns[task]
+        if len(batches[-1]) == BATCH_ROWS:
+            batches.append(Columns())
+        try:
+            batches[-1].add(dialogue)
+        except RowError as error:
+            drop = Drop(
+                record.source, record.split, record.origin.file, record.origin.row, "dialogue: no TRP text",
+                f"{dialogue.id}: {error}", task=task,
+            )  # fmt: skip
+            self.drops.append(drop)
+
+    def write(self, path: Path) -> Receipt:
+        """Write all columns as one Arrow file, task after task."""
+        groups: list[Group] = []
+        with ShardWriter(path) as writer:
+            for task, batches in self.columns.items():
+                full = [columns for columns in batches if len(columns)]
+                made = [columns.batch() for columns in full]
+                for columns, batch in zip(full, made, strict=True):
+                    writer.add_batch(batch, columns.units)
+                units = tuple(columns.units for columns in full)
+                rows, size = sum(map(len, full)), sum(batch.nbytes for batch in made)
+                groups.append(Group(task, len(made), rows, units, size))
+        done = writer.written
+        assert done is not None  # the block ended well
+        depth = self.intake.depth_digest()
+        return Receipt(
+            self.job.key,
+            done.bytes,
+            done.sha256,
+            self.records,
+            0.0,
+            depth,
+            tuple(groups),
+            tuple(self.drops),
+            tuple(self.intake.inputs),
+        )

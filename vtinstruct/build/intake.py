@@ -1,0 +1,108 @@
+"""A record on its way in: its photo and depth map are looked at, hashed, copied if asked, and named as the dataset will
+name them (`images/<source>/<path>`)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from vtinstruct.build.plan import Options, PlannedSplit
+from vtinstruct.build.receipt import MISSING
+from vtinstruct.dialogue import StoredPhoto
+from vtinstruct.photos import FOLDER, PhotoError, Seen, look, look_depth
+from vtinstruct.record import Drop, Photo, Record
+from vtinstruct.source import SourceError, inside
+from vtinstruct.units import Depth
+
+
+class Intake:
+    """Checks the files behind records, each photo once a chunk. With `photo_check` off (never together with copying), files
+    are only named."""
+
+    def __init__(self, split: PlannedSplit, options: Options, photos: Path, report: Callable[[Drop], None]) -> None:
+        self._root, self._prefix = Path(split.root), f"{FOLDER}/{split.source}/"
+        self._options, self._photos, self._report = options, photos / split.source, report
+        self._seen: dict[str, Seen] = {}
+        self._depths: dict[str, str] = {}
+        self.inputs: list[tuple[str, int, int]] = []  # the state of every file looked at
+
+    def take(self, record: Record) -> tuple[Record, StoredPhoto | None] | None:
+        """The record with dataset paths, and its photo as stored. None when the record is dropped (reported): its photo is
+        missing, unreadable, outside the source or of another size than the annotations are for."""
+        stored = None
+        if record.photo is not None:
+            try:
+                stored = self._photo(record.photo)
+            except (PhotoError, SourceError) as error:
+                self._drop(record, "photo", record.photo.path, error)
+                return None
+            record = replace(record, photo=replace(record.photo, path=stored.path))
+        if record.depth is not None:
+            try:
+                record = replace(record, depth=self._depth(record, record.depth))
+            except (PhotoError, SourceError) as error:
+                self._drop(record, "depth", record.depth.path, error)
+                record = replace(record, depth=None)
+        return record, stored
+
+    def _photo(self, photo: Photo) -> StoredPhoto:
+        path, digest = inside(self._root, photo.path), ""
+        if self._options.photo_check:
+            seen = self._seen.get(photo.path)
+            if seen is None:
+                self._note(path, photo.path)
+                seen = self._seen[photo.path] = look(path)
+                self._copy(path, photo.path)
+            if seen.size_wh != photo.size_wh:
+                detail = f"{seen.size_wh} pixels, the annotations are for {photo.size_wh}"
+                raise PhotoError("photo: another size", photo.path, detail)
+            digest = seen.sha256
+        return StoredPhoto(self._prefix + photo.path, digest, photo.size_wh, photo.id)
+
+    def _depth(self, record: Record, depth: Depth) -> Depth:
+        path = inside(self._root, depth.path)
+        if self._options.photo_check:
+            self._note(path, depth.path)
+            seen = look_depth(path)
+            if record.photo is not None and seen.size_wh != record.photo.size_wh:
+                detail = f"{seen.size_wh} pixels, its photo has {record.photo.size_wh}"
+                raise PhotoError("depth: another size", depth.path, detail)
+            self._depths[depth.path] = seen.sha256
+            self._copy(path, depth.path)
+        return replace(depth, path=self._prefix + depth.path)
+
+    def _note(self, path: Path, relative: str) -> None:
+        try:
+            state = path.stat()
+            size, changed = state.st_size, state.st_mtime_ns
+        except OSError:
+            size, changed = MISSING  # noted too, so that a resumed build sees it when it has come
+        self.inputs.append((relative, size, changed))
+
+    def _drop(self, record: Record, what: str, path: str, error: PhotoError | SourceError) -> None:
+        # this machine's folders stay out of the ledger: the same build gives the same bytes anywhere
+        if isinstance(error, PhotoError):
+            reason, detail = error.reason, f"{path}: {error.detail}"
+        else:
+            reason, detail = f"{what}: path outside the source", path
+        self._report(Drop(record.source, record.split, record.origin.file, record.origin.row, reason, detail))
+
+    def _copy(self, path: Path, relative: str) -> None:
+        if not self._options.copy_photos:
+            return
+        target = self._photos / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, target)
+
+    def depth_digest(self) -> str:
+        """One hash over all depth maps taken, in the order of their paths; "" without any."""
+        if not self._depths:
+            return ""
+        said = "".join(f"{path}\0{digest}\n" for path, digest in sorted(self._depths.items()))
+        return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""How a build shows itself: a bar with rate and time left on a terminal, JSON lines elsewhere, a table at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vtinstruct.build.plan import Plan
+from vtinstruct.build.receipt import Receipt
+from vtinstruct.build.run import Built, Watcher
+from vtinstruct.card import row_counts
+
+EVERY_SECONDS = 1.0
+
+
+class Silent:
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def planned(self, plan: Plan, done: int) -> None:
+        """Nothing."""
+
+    def chunk(self, slots: int, receipt: Receipt) -> None:
+        """Nothing."""
+
+    def finishing(self, slots: int) -> None:
+        """Nothing."""
+
+
+class JsonLines:
+    """One JSON object a line, at most one a second while chunks come in."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self._began, self._last = file, time.monotonic(), 0.0
+        self._total = self._done = self._before = self._written = self._dialogues = 0
+
+    def _line(self, event: str, **fields: Any) -> None:
+        self._file.write(json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def say(self, text: str) -> None:
+        """`{"event": "note", "text": ...}`"""
+        self._line("note", text=text)
+
+    def planned(self, plan: Plan, done: int) -> None:
+        """`{"event": "plan", "records": ..., "done": ..., "chunks": ...}`"""
+        self._total, self._done, self._before, self._began = plan.slots(), done, done, time.monotonic()
+        self._line("plan", records=self._total, done=done, chunks=len(plan.chunks))
+
+    def chunk(self, slots: int, receipt: Receipt) -> None:
+        """`{"event": "progress", "done", "records", "dialogues", "per_second", "seconds_left"}`"""
+        self._done += slots
+        self._dialogues += receipt.dialogues
+        now = time.monotonic()
+        if now - self._last < EVERY_SECONDS and self._done < self._total:
+            return
+        self._last = now
+        spent = max(now - self._began, 1e-9)
+        left = spent / max(self._done - self._before, 1) * (self._total - self._done)
+        rate = round(self._dialogues / spent, 1)
+        self._line(
+            "progress", done=self._done, records=self._total, dialogues=self._dialogues, per_second=rate,
+            seconds_left=round(left, 1),
+        )  # fmt: skip
+
+    def finishing(self, slots: int) -> None:
+        """`{"event": "finishing", "records": ...}` once, when the shards are put together."""
+        if not self._written:
+            self._line("finishing", records=self._total)
+        self._written += slots
+
+
+class Bar:
+    """A bar on a terminal."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console, self._progress = console, progress
+        self._building = self._writing = None
+        self._dialogues = 0
+        self._began = time.monotonic()
+        self._total = 0
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(escape(text), highlight=False)
+
+    def planned(self, plan: Plan, done: int) -> None:
+        """The bar of records appears."""
+        self._total = plan.slots()
+        self._building = self._progress.add_task("records", total=self._total, completed=done, rate="")
+
+    def chunk(self, slots: int, receipt: Receipt) -> None:
+        """The bar moves on."""
+        self._dialogues += receipt.dialogues
+        rate = self._dialogues / max(time.monotonic() - self._began, 1e-9)
+        if self._building is not None:
+            self._progress.update(self._building, advance=slots, rate=f"{rate:,.0f} dialogues/s")
+
+    def finishing(self, slots: int) -> None:
+        """A second bar, while the shards are put together."""
+        if self._writing is None:
+            self._writing = self._progress.add_task("shards", total=self._total, rate="")
+        self._progress.update(self._writing, advance=slots)
+
+
+@contextmanager
+def watching(console: Console) -> Generator[Watcher, None, None]:
+    """The watcher that fits where `console` writes to."""
+    if not console.is_terminal:
+        yield JsonLines(console.file)
+        return
+    columns = (
+        TextColumn("{task.description:8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bar(console, progress)
+
+
+def summary_table(built: Built) -> Table:
+    """Task x split: dialogues, units, and what was left out or mended for which reasons."""
+    table = Table(title=f"content {built.manifest.content_hash[:12]}, {built.seconds:.1f} s", title_justify="left")
+    for name in ("task", "split"):
+        table.add_column(name)
+    for name in ("dialogues", "units"):
+        table.add_column(name, justify="right")
+    table.add_column("left out or repaired, and why", overflow="fold")
+    reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for drop in built.manifest.drops:
+        word = f"{drop.reason} (repaired)" if drop.repaired else drop.reason
+        reasons[drop.task, drop.split].append(f"{drop.count:,} {word}")
+    counts = row_counts(built.manifest)
+    for key in sorted(counts.keys() | reasons.keys(), key=lambda key: (not key[0], key)):
+        rows, units = counts.get(key, (0, 0))
+        name = key[0] or "every task"
+        numbers = (f"{rows:,}", f"{units:,}") if key[0] else ("", "")
+        table.add_row(escape(name), escape(key[1]), *numbers, escape("\n".join(reasons.get(key, []))))
+    return table

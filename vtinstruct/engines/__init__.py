@@ -1,0 +1,1 @@
+"""Whose hands a build's chunks go through: each engine offers `run(jobs, work, workers)`, and all give the same bytes."""

@@ -1,0 +1,203 @@
+"""The pictures and depth maps that a dataset's rows name, opened as they are stored.
+
+Never turned by EXIF: annotations are in stored pixels, and `datasets.Image` turns. Never outside the dataset: a row
+names `images/<source>/<path>`, where `images/<source>` may be a link to the source's own folder and nothing may leave
+that folder. Never larger than `MAX_PIXELS`, so that a small hostile file cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from vtinstruct.dialogue import StoredPhoto
+from vtinstruct.units import Depth
+
+FOLDER = "images"
+MAX_PIXELS = 89_478_485  # Pillow's own mark for "may be a decompression bomb"
+MAX_BYTES = 1 << 29
+# Formats that only decode; Pillow knows others that run programs (EPS) or read further files. Importing a plugin is what
+# makes `Image.open` know its format. JPEG brings MPO, the two-picture files of some cameras.
+_PLUGINS = {
+    "JPEG": JpegImagePlugin,
+    "PNG": PngImagePlugin,
+    "WEBP": WebPImagePlugin,
+    "BMP": BmpImagePlugin,
+    "GIF": GifImagePlugin,
+    "TIFF": TiffImagePlugin,
+    "PPM": PpmImagePlugin,
+}
+FORMATS = tuple(_PLUGINS)
+
+
+class PhotoError(Exception):
+    """A picture or depth map that cannot be used: the message names the file, what is wrong and what would be right."""
+
+    def __init__(self, reason: str, path: object, detail: str) -> None:
+        super().__init__(f"{path}: {reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a file's bytes say: their SHA-256, and the stored size in pixels."""
+
+    sha256: str
+    size_wh: tuple[int, int]
+
+
+def _read(path: Path, what: str = "photo") -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise PhotoError(f"{what}: too large", path, f"{path.stat().st_size} bytes; at most {MAX_BYTES} are right")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PhotoError(f"{what}: missing", path, "there is no such file") from None
+    except OSError as error:
+        raise PhotoError(f"{what}: unreadable", path, f"{error.strerror or error}; a readable file is right") from error
+
+
+def _open(data: bytes, path: object, what: str = "photo") -> Image.Image:
+    """The picture's header; nothing is decoded yet."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError(f"{what}: too large", path, f"{error}; at most {MAX_PIXELS} pixels are right") from error
+    except Exception as error:  # Pillow's readers raise whatever a broken header makes them trip over
+        kinds = ", ".join(FORMATS)
+        detail = f"{len(data)} bytes that are no {kinds} picture ({type(error).__name__})"
+        raise PhotoError(f"{what}: unreadable", path, detail) from error
+    if picture.width * picture.height > MAX_PIXELS:
+        raise PhotoError(f"{what}: too large", path, f"{picture.size}; at most {MAX_PIXELS} pixels are right")
+    return picture
+
+
+def look(path: Path) -> Seen:
+    """Hash a picture file and read its size from its header, without decoding it. Raises `PhotoError`."""
+    data = _read(path)
+    return Seen(hashlib.sha256(data).hexdigest(), _open(data, path).size)
+
+
+def look_depth(path: Path) -> Seen:
+    """`look` for a depth map, which may be a `.npy` file too. Raises `PhotoError`."""
+    data = _read(path, "depth")
+    if path.suffix != ".npy":
+        return Seen(hashlib.sha256(data).hexdigest(), _open(data, path, "depth").size)
+    shape = _array(data, path).shape
+    if len(shape) != 2:
+        raise PhotoError("depth: not grey", path, f"an array of shape {shape}; (height, width) is right")
+    return Seen(hashlib.sha256(data).hexdigest(), (shape[1], shape[0]))
+
+
+def _array(data: bytes, path: Path) -> NDArray[Any]:
+    try:
+        return np.load(io.BytesIO(data), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PhotoError("depth: unreadable", path, f"no .npy array: {error}") from error
+
+
+def locate(root: Path, path: str) -> Path:
+    """The file behind a path that a dataset or predictions file at `root` names. `images/<source>` may be a link; nothing
+    else may lead out, neither `..` nor a link. Raises `PhotoError`."""
+    pure = PurePosixPath(path)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
+        raise PhotoError("photo: path outside the dataset", path, "a relative path without '..' is right")
+    linked = 2 if pure.parts[0] == FOLDER and len(pure.parts) > 2 else 0
+    base = root.joinpath(*pure.parts[:linked]).resolve()
+    found = base.joinpath(*pure.parts[linked:]).resolve()
+    if not found.is_relative_to(base):
+        raise PhotoError("photo: path outside the dataset", path, f"it leaves {base} through a link")
+    return found
+
+
+def _stored(photo: StoredPhoto | Mapping[str, Any]) -> StoredPhoto:
+    if isinstance(photo, StoredPhoto):
+        return photo
+    image = photo.get("image", photo)
+    if image is None or image.get("path") is None:
+        raise PhotoError("photo: none", photo.get("id", "row"), "this sample has no photo")
+    return StoredPhoto(image["path"], image["sha256"], (image["width"], image["height"]), image["id"])
+
+
+def open_photo(root: Path, photo: StoredPhoto | Mapping[str, Any]) -> Image.Image:
+    """The photo of a row (or of a `StoredPhoto`), decoded, RGB, in stored orientation.
+
+    `root` is the dataset's folder. Raises `PhotoError` when the file is missing, broken, outside the dataset, or of
+    another size than the row says: then no box would fit.
+    """
+    stored = _stored(photo)
+    path = locate(Path(root), stored.path)
+    picture = _open(_read(path), path)
+    if picture.size != stored.size_wh:
+        detail = f"{picture.size} pixels, the row says {stored.size_wh}; the photo that was built from is right"
+        raise PhotoError("photo: another size", path, detail)
+    try:
+        return picture.convert("RGB")
+    except Exception as error:  # decoders raise whatever a broken body makes them trip over
+        raise PhotoError("photo: unreadable", path, f"cannot be decoded: {error}") from error
+
+
+def read_depth(root: Path, depth: Depth, size_wh: tuple[int, int] | None = None) -> NDArray[np.float32]:
+    """A depth map of the dataset (or predictions folder) at `root`: float32 (H, W) in metres, 0 = missing.
+
+    Reads grey PNG or TIFF of 8 or 16 bits (or float TIFF) and `.npy`; metres = stored value * `depth.scale`. Raises
+    `PhotoError` also when the size is not `size_wh` or a value is negative or not finite.
+    """
+    path = locate(Path(root), depth.path)
+    return depth_of(path, depth.scale, size_wh)
+
+
+def depth_of(path: Path, scale: float, size_wh: tuple[int, int] | None = None) -> NDArray[np.float32]:
+    """`read_depth` for a file whose place is already known to be allowed."""
+    data = _read(path, "depth")
+    stored = _array(data, path) if path.suffix == ".npy" else _grey(_open(data, path, "depth"), path)
+    if stored.ndim != 2 or (size_wh is not None and stored.shape != (size_wh[1], size_wh[0])):
+        raise PhotoError("depth: another size", path, f"shape {stored.shape}, the photo is {size_wh} (width, height)")
+    metres = stored.astype(np.float32) * np.float32(scale)
+    if not np.isfinite(metres).all() or (metres < 0).any():
+        raise PhotoError(
+            "depth: not a depth", path, "negative or not finite values; metres >= 0 are right, 0 = missing"
+        )
+    return metres
+
+
+def _grey(picture: Image.Image, path: Path) -> NDArray[Any]:
+    if picture.mode not in ("L", "I", "F") and not picture.mode.startswith("I;16"):
+        raise PhotoError("depth: not grey", path, f"picture mode {picture.mode}; one channel of 8 or 16 bits is right")
+    try:
+        return np.asarray(picture)
+    except Exception as error:  # decoders raise whatever a broken body makes them trip over
+        raise PhotoError("depth: unreadable", path, f"cannot be decoded: {error}") from error
+
+
+def photo_transform(root: Path) -> Callable[[dict[str, list[Any]]], dict[str, list[Any]]]:
+    """For `datasets`: `rows.with_transform(photo_transform(root))` adds a column `photo` of RGB pictures (None for
+    rows without a photo), opened by `open_photo`."""
+    where = Path(root).resolve()  # so that it holds in another working directory
+
+    def transform(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        images = batch["image"]
+        return {**batch, "photo": [None if _absent(image) else open_photo(where, image) for image in images]}
+
+    return transform
+
+
+def _absent(image: Mapping[str, Any] | None) -> bool:
+    return image is None or image["path"] is None
