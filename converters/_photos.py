@@ -65,8 +65,9 @@ class Photos:
 
 def photos_in(root: Path, folders: Sequence[str], names: Iterable[str], what: str) -> Photos:
     """The photos of a split in any of `folders`. Raises `SourceError` when none of the first names is in any of them."""
-    first = photo_folder(root, folders, names, what)
-    others = [PhotoFolder(root, folder) for folder in folders if folder != first.folder and (root / folder).is_dir()]
+    unique = list(dict.fromkeys(folders))
+    first = photo_folder(root, unique, names, what)
+    others = [PhotoFolder(root, folder) for folder in unique if folder != first.folder and (root / folder).is_dir()]
     return Photos((first, *others))
 
 

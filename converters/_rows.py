@@ -8,7 +8,7 @@ one `SourceError`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -159,12 +159,12 @@ class Slotted(Generic[Slot]):
     source: str
     split: str
     file: str
-    files: tuple[Path, ...]
-    slots: list[Slot]
+    files: Sequence[Path]
+    slots: Sequence[Slot]
     make: Callable[[Slot, Notes], Record]
     row_of: Callable[[Slot], str]
-    faults: list[Drop]
-    vocabulary: tuple[Category, ...] = ()
+    faults: Sequence[Drop]
+    vocabulary: Sequence[Category] = ()
 
     def __len__(self) -> int:
         return len(self.slots)
