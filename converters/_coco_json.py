@@ -101,7 +101,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_table(path: Path, row_type: type[RowType], notes: Notes, unique_ids: bool = True) -> Table[RowType]:
+def read_table(path: Path, row_type: type[RowType], notes: Notes) -> Table[RowType]:
     """Parse a COCO-style file whose annotations are rows of `row_type`. What belongs to no image goes to `notes`.
 
     Raises `SourceError` with the byte offset when the file is no JSON, or no object with `images` and `annotations`.
@@ -125,21 +125,28 @@ def read_table(path: Path, row_type: type[RowType], notes: Notes, unique_ids: bo
             else:
                 by_image[image.id] = []
                 kept.append(image)
-        seen: set[int] = set()
-        for row in annotations:
-            number = getattr(row, "id", None) if unique_ids else None
-            of_image = by_image.get(row.image_id)
-            if of_image is None:
+        for row in _first_of_each_id(annotations, notes):
+            try:
+                by_image[row.image_id].append(row)
+            except KeyError:
                 detail = f"image {row.image_id} is not in `images`; a listed id is right"
-                notes.dropped(f"annotation {number}", "annotation: unknown image", detail)
-            elif number is not None and number in seen:
-                detail = f"in image {row.image_id}; the first one is kept, unique ids are right"
-                notes.dropped(f"annotation {number}", "annotation: id twice", detail)
-            else:
-                if number is not None:
-                    seen.add(number)
-                of_image.append(row)
+                notes.dropped(f"annotation {getattr(row, 'id', '')}", "annotation: unknown image", detail)
         return Table(kept, known, by_image)
+
+
+def _first_of_each_id(rows: list[RowType], notes: Notes) -> Sequence[RowType]:
+    """The rows without those whose id came before; rows of a kind without ids (panoptic's) are all kept."""
+    ids = [getattr(row, "id", None) for row in rows]
+    if len(set(ids)) == len(ids) or None in ids:
+        return rows
+    first: dict[int | None, RowType] = {}
+    for row, number in zip(rows, ids, strict=True):
+        if number in first:
+            detail = f"of image {row.image_id}; the first one is kept, unique ids are right"
+            notes.dropped(f"annotation {number}", "annotation: id twice", detail)
+        else:
+            first[number] = row
+    return tuple(first.values())
 
 
 def _rows(path: Path, row_type: type[RowType], notes: Notes) -> tuple[list[ImageRow], list[RowType], list[CategoryRow]]:
