@@ -24,7 +24,7 @@ MAX_FAILURES = 20  # so many failed chunks are no accident: stop
 Engine = Callable[[Iterable[Job], Callable[[Job], Receipt], int], Iterator[tuple[Job, Receipt | Exception]]]
 
 
-class BuildError(Exception):
+class BuildError(DatasetError):
     """A build that cannot be finished now; what is done is kept, and running it again goes on from there."""
 
 

@@ -1,0 +1,155 @@
+"""The command `vtinstruct`. Each command imports what it needs when it runs, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vtinstruct.manifest import DatasetError
+from vtinstruct.plugins import UnknownPlugin
+from vtinstruct.source import SourceError
+from vtinstruct.version import VERSION
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="VT-Instruct: build, check and look at grounded vision-language datasets.",
+)
+
+Folder = Annotated[Path, typer.Argument(help="The dataset's folder.")]
+
+
+def main() -> None:
+    """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except (SourceError, DatasetError, UnknownPlugin) as error:
+        print(f"vtinstruct: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("vtinstruct: stopped; what is done is kept", file=sys.stderr)
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """VT-Instruct: build, check and look at grounded vision-language datasets."""
+
+
+@app.command()
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="NAME=FOLDER, NAME:SPLIT,SPLIT=FOLDER, or a FOLDER in which sources are looked for."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the dataset goes: a new or empty folder, or an earlier dataset.")],
+    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")] = "",
+    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most so many records of each source and split; 0: all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed draws other wordings, prompts and samples.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes. Any number gives the same bytes.")] = 1,
+    photos: Annotated[str, typer.Option(help="link: to the sources' folders; copy: into the dataset.")] = "link",
+    skip_photo_check: Annotated[bool, typer.Option(help="Do not open photos: no hashes, no size check.")] = False,
+) -> None:
+    """Build a dataset from annotation files. A build that was interrupted goes on where it stopped."""
+    from rich.console import Console
+
+    from vtinstruct.build import Options, choose
+    from vtinstruct.build import build as run_build
+    from vtinstruct.build.progress import summary_table, watching
+
+    if photos not in ("link", "copy"):
+        raise DatasetError(f"--photos {photos}: link or copy is right")
+    if photos == "copy" and skip_photo_check:
+        raise DatasetError("--photos copy reads every photo; leave out --skip-photo-check")
+    chosen = choose(sources, _names(splits))
+    wanted = Options(_names(tasks), limit, seed, not skip_photo_check, photos == "copy")
+    with watching(Console(stderr=True)) as watcher:
+        for choice in chosen:
+            watcher.say(f"{choice.source.name}: {', '.join(choice.splits)} from {choice.root}")
+        built = run_build(chosen, wanted, out, watcher, workers)
+    Console().print(summary_table(built))
+    print(out)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@app.command()
+def sources(
+    name: Annotated[str | None, typer.Argument(help="One source: its layout.")] = None,
+    root: Annotated[Path | None, typer.Option(help="With a name: what is there and what is missing.")] = None,
+) -> None:
+    """The sources that can be read, or one of them in full."""
+    from vtinstruct import listing
+
+    if name is None:
+        listing.show_sources()
+    else:
+        listing.show_source(name, root)
+
+
+@app.command()
+def tasks() -> None:
+    """The tasks that can be built, what they need, and which sources feed them."""
+    from vtinstruct import listing
+
+    listing.show_tasks()
+
+
+@app.command()
+def check(
+    folder: Folder,
+    photos: Annotated[bool, typer.Option("--photos", help="Read every photo and depth map too.")] = False,
+) -> None:
+    """Check a dataset: hashes, schema, counts, ids, every unit inside its photo. Exit code 1 when something is wrong."""
+    from vtinstruct.check import check as run_check
+
+    found = run_check(folder, photos)
+    for finding in found.findings:
+        print(finding)
+    seen = f", {found.photos} photos and depth maps" if photos else ""
+    print(
+        f"{'unsound' if found.findings else 'sound'}: {found.shards} shards, {found.rows} dialogues, {found.units} units, "
+        f"{found.bytes} bytes{seen}; {len(found.findings)} findings"
+    )
+    if found.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 500,
+    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
+) -> None:
+    """Draw scenes and write them in the file formats of the sources, to try everything without a download."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from vtinstruct.sample import SampleError, write_sample
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("drawing", total=scenes)
+        try:
+            written = write_sample(out, scenes, seed, lambda done, total: bar.update(task, completed=done, total=total))
+        except SampleError as error:
+            raise DatasetError(str(error)) from error
+    for source in written.sources:
+        print(f"{source.name}={out / source.folder}  {', '.join(source.splits)}")

@@ -1,0 +1,219 @@
+"""Is a batch of rows sound? Every unit and prompt inside its photo, every mask filling it exactly, as many units as
+`<REF>`s and as many prompts as `[VPT]`s in every turn. Whole columns at a time; nothing is decoded into pixels.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+# (pyarrow ships no types)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from vtinstruct.dialogue import PROMPT_KINDS
+from vtinstruct.geometry import MAX_PIXELS, GeometryError, check_rle
+from vtinstruct.units import UNIT_KINDS, Rle
+
+SLACK = 1e-6  # pixels: x + width in float64 may end a hair outside
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Fault = tuple[int, str]  # row in the batch, what is wrong
+
+
+def faults(batch: pa.RecordBatch) -> Iterator[Fault]:
+    """Everything unsound in a batch of the frozen schema, one sentence each."""
+    image = batch.column("image")
+    width, height = (_ints(image.field(name), 0) for name in ("width", "height"))
+    here = ~_nulls(image)
+    for row in np.flatnonzero(here & ((width < 1) | (height < 1))):
+        yield int(row), f"a photo of {width[row]} x {height[row]} pixels"
+    yield from _mentions(batch)
+    evaluation = batch.column("evaluation")
+    for name, column, kinds in (
+        ("unit", batch.column("units"), UNIT_KINDS),
+        ("prompt", batch.column("prompts"), PROMPT_KINDS),
+        ("ignored region", evaluation.field("ignore"), UNIT_KINDS),
+    ):
+        yield from _shapes(name, column, kinds, width, height)
+
+
+# --- words and units -------------------------------------------------------------------------------------------------
+
+
+def _mentions(batch: pa.RecordBatch) -> Iterator[Fault]:
+    messages = batch.column("messages")
+    rows, content = _rows_of(messages), messages.flatten().field("content")
+    first = np.cumsum(np.concatenate(([0], _lengths(messages))))  # of a row's messages among all
+    for column, token, what in (("units", "<REF>", "units"), ("prompts", "[VPT]", "prompts")):
+        there = batch.column(column)
+        owner, turn = _rows_of(there), _ints(there.flatten().field("turn"), -1)
+        lost = (turn < 0) | (turn >= _lengths(messages)[owner])
+        for row in np.unique(owner[lost]):
+            yield int(row), f"{what} name a message that is not there"
+        said = _ints(pc.count_substring(content, token), 0)
+        given = np.bincount((first[owner] + turn)[~lost], minlength=len(said))
+        for index in np.flatnonzero(said != given):
+            message = index - first[rows[index]]
+            yield int(rows[index]), f"message {message} has {said[index]} {token} and {given[index]} {what}"
+
+
+# --- geometry --------------------------------------------------------------------------------------------------------
+
+
+def _shapes(name: str, column: pa.ListArray, kinds: tuple[str, ...], width: Ints, height: Ints) -> Iterator[Fault]:
+    owner, flat = _rows_of(column), column.flatten()
+    if not len(flat):
+        return
+    fields = {field.name for field in flat.type}
+    w, h = width[owner], height[owner]
+    known = pc.fill_null(pc.is_in(flat.field("kind"), pa.array(kinds)), name == "ignored region")
+    for index in np.flatnonzero(~known.to_numpy(zero_copy_only=False)):
+        yield int(owner[index]), f"a {name} of unknown kind {flat.field('kind')[int(index)].as_py()!r:.40}"
+    checks: list[tuple[str, Bools]] = [
+        ("box", _bad_boxes(flat.field("box_xyxy"), w, h)),
+        ("point", _bad_points(flat.field("point_xy"), w, h)),
+        ("mask", _bad_masks(flat.field("mask_rle"), w, h)),
+    ]
+    if "keypoints_xyv" in fields:
+        checks.append(("pose", _bad_poses(flat.field("keypoints_xyv"), w, h)))
+    for what, bad in checks:
+        for index in np.flatnonzero(bad):
+            detail = _mask_detail(flat, int(index)) if what == "mask" else ""
+            yield int(owner[index]), f"the {what} of a {name} does not fit a photo of {w[index]} x {h[index]}{detail}"
+
+
+def _mask_detail(flat: pa.StructArray, index: int) -> str:
+    wire = flat.field("mask_rle")[index].as_py()
+    if len(wire["size_hw"] or ()) != 2 or wire["counts"] is None:
+        return ": it lacks its size or its runs"
+    try:
+        check_rle(Rle((wire["size_hw"][0], wire["size_hw"][1]), wire["counts"]))
+    except GeometryError as error:
+        return f": {error}"
+    return f": its size is {wire['size_hw'][1]} x {wire['size_hw'][0]}"
+
+
+def _fixed(column: pa.ListArray, length: int) -> tuple[Ints, NDArray[np.float64], Bools]:
+    """(indices of the lists of the right length, their values (N, length), which lists have a wrong length)."""
+    there, lengths = ~_nulls(column), _lengths(column)
+    wrong = there & (lengths != length)
+    right = np.flatnonzero(there & ~wrong)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    starts = np.cumsum(lengths) - lengths
+    return right, values[starts[right][:, None] + np.arange(length)], wrong
+
+
+def _bad_boxes(column: pa.ListArray, w: Ints, h: Ints) -> Bools:
+    right, xyxy, bad = _fixed(column, 4)
+    x0, y0, x1, y1 = xyxy.T
+    inside = (x0 >= -SLACK) & (y0 >= -SLACK) & (x0 <= x1) & (y0 <= y1)
+    bad[right] = ~(inside & (x1 <= w[right] + SLACK) & (y1 <= h[right] + SLACK))
+    return bad
+
+
+def _bad_points(column: pa.ListArray, w: Ints, h: Ints) -> Bools:
+    right, xy, bad = _fixed(column, 2)
+    bad[right] = ~_inside(xy[:, 0], xy[:, 1], w[right], h[right])
+    return bad
+
+
+def _inside(x: NDArray[np.float64], y: NDArray[np.float64], w: Ints, h: Ints) -> Bools:
+    return (x >= -SLACK) & (y >= -SLACK) & (x <= w + SLACK) & (y <= h + SLACK)
+
+
+def _bad_poses(column: pa.ListArray, w: Ints, h: Ints) -> Bools:
+    lengths = _lengths(column)
+    bad = ~_nulls(column) & (lengths % 3 != 0)
+    owner = np.repeat(np.arange(len(column)), lengths)
+    whole = ~bad[owner]
+    xyv = column.flatten().to_numpy(zero_copy_only=False)[whole].reshape(-1, 3)
+    owner = owner[whole][::3]
+    labelled = xyv[:, 2] > 0
+    wrong = ~np.isin(xyv[:, 2], (0.0, 1.0, 2.0)) | ~np.isfinite(xyv).all(axis=1)
+    wrong |= labelled & ~_inside(xyv[:, 0], xyv[:, 1], w[owner], h[owner])
+    bad[owner[wrong]] = True
+    return bad
+
+
+def _bad_masks(column: pa.StructArray, w: Ints, h: Ints) -> Bools:
+    there = ~_nulls(column)
+    # `flatten` gives the children their parent's nulls
+    size, counts = column.flatten()
+    right, hw, bad = _fixed(size, 2)
+    bad |= there & (_nulls(size) | _nulls(counts))
+    bad[right] |= (hw[:, 0] != h[right]) | (hw[:, 1] != w[right])
+    where = np.flatnonzero(there & ~_nulls(counts))
+    if len(where):
+        lengths = _ints(pc.binary_length(counts), 0)[where]
+        data = np.frombuffer(b"".join(counts.drop_null().to_pylist()), np.uint8)
+        bad[where] |= ~masks_fill(data, lengths, (w * h)[where])
+    return bad
+
+
+def masks_fill(data: NDArray[np.uint8], lengths: Ints, pixels: Ints) -> Bools:
+    """Which of many masks are whole COCO run-length strings whose runs cover exactly their photo's pixels: `data` are
+    their bytes one after the other, `lengths` (N,) the bytes of each, `pixels` (N,). The rule of `geometry.rle_runs`, for
+    a whole column at once."""
+    good = (lengths > 0) & (pixels > 0) & (pixels <= MAX_PIXELS)
+    ends = np.cumsum(lengths)
+    codes = data.astype(np.int8) - 48
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    good[owner[(codes < 0) | (data > 111)]] = False
+    last = (codes & 32) == 0
+    good[lengths > 0] &= last[ends[lengths > 0] - 1]
+    stops = np.flatnonzero(last)
+    if not len(stops):
+        return np.zeros(len(lengths), np.bool_)
+    starts = np.concatenate(([0], stops[:-1] + 1))
+    sizes = stops - starts + 1
+    good[owner[stops[sizes > 7]]] = False
+    place = np.minimum(np.arange(stops[-1] + 1) - np.repeat(starts, sizes), 6)
+    values = np.add.reduceat((codes[: stops[-1] + 1] & 31).astype(np.int64) << (5 * place), starts)
+    values -= np.where(codes[stops] & 16, np.int64(1) << (5 * np.minimum(sizes, 7)), 0)
+    return good & _runs_fill(values, owner[stops], len(lengths), pixels)
+
+
+def _runs_fill(values: Ints, mask: Ints, masks: int, pixels: Ints) -> Bools:
+    """`values` are run lengths of many masks, from a mask's third on as differences to the one two before; `mask` says
+    whose each is. Which masks have runs >= 0 that sum up to `pixels`."""
+    count = np.bincount(mask, minlength=masks)
+    first = np.cumsum(count) - count
+    position = np.arange(len(values)) - first[mask]
+    runs = values.copy()
+    for parity in (0, 1):
+        # differences add up within a mask and parity; the very first run is no part of any chain
+        chain = np.flatnonzero((position % 2 == parity) & (position > 0))
+        total = np.cumsum(values[chain])
+        head = np.flatnonzero(np.concatenate(([True], mask[chain][1:] != mask[chain][:-1]))) if len(chain) else chain
+        base = np.repeat(total[head] - values[chain][head], np.diff(np.append(head, len(chain))))
+        runs[chain] = total - base
+    good = np.bincount(mask, weights=runs, minlength=masks) == pixels
+    good[mask[runs < 0]] = False
+    return good & (count > 0)
+
+
+# --- columns as arrays -----------------------------------------------------------------------------------------------
+
+
+def _nulls(column: pa.Array) -> Bools:
+    return column.is_null().to_numpy(zero_copy_only=False)
+
+
+def _ints(column: pa.Array, missing: int) -> Ints:
+    return pc.fill_null(column, missing).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _lengths(column: pa.ListArray) -> Ints:
+    return _ints(pc.list_value_length(column), 0)
+
+
+def _rows_of(column: pa.ListArray) -> Any:
+    """The row of every item of a list column."""
+    return np.repeat(np.arange(len(column)), _lengths(column))
