@@ -152,11 +152,12 @@ def _first_of_each_id(rows: list[RowType], notes: Notes) -> Sequence[RowType]:
 def _rows(path: Path, row_type: type[RowType], notes: Notes) -> tuple[list[ImageRow], list[RowType], list[CategoryRow]]:
     data = read_bytes(path)
     try:
-        strict: _Strict[Any] = msgspec.json.decode(data, type=_Strict[row_type])
+        try:
+            strict: _Strict[Any] = msgspec.json.decode(data, type=_Strict[row_type])
+        except (msgspec.DecodeError, UnicodeDecodeError):  # a row of another type, NaN, or no JSON at all: look closer
+            return _rows_one_by_one(path, data, row_type, notes)
     except RecursionError as error:
         raise SourceError(f"{path}: nested too deeply; a COCO annotation file is right") from error
-    except msgspec.DecodeError:  # a row of another type, or NaN, or no JSON at all: look closer
-        return _rows_one_by_one(path, data, row_type, notes)
     return strict.images, strict.annotations, strict.categories
 
 
@@ -179,8 +180,6 @@ def _loose(path: Path, data: bytes) -> _Loose:
         first = error
     try:
         content = json.loads(data)
-    except RecursionError as error:
-        raise SourceError(f"{path}: nested too deeply; a COCO annotation file is right") from error
     except ValueError as error:
         where = f"cut at byte {len(data)}" if "truncated" in str(first) else str(first)
         raise SourceError(f"{path}: no JSON ({where}); download the file again") from error
@@ -199,6 +198,6 @@ def _decoded(rows: Sequence[msgspec.Raw], row_type: type[AnyRow], name: str, not
     for position, row in enumerate(rows):
         try:
             yield decoder.decode(row)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             detail = f"{error}, found {bytes(row)[:80]!r} (null may stand for NaN)"
             notes.dropped(f"{name}[{position}]", f"{name}: unreadable row", detail)
