@@ -84,9 +84,8 @@ def ask(shot: Shot) -> tuple[Asked, ...]:
                 f"How many {plural(category)} are there?", str(len(positions)), "number", "how many", shown, positions
             )
         )
-        if not many:
-            (only,) = positions
-            colour = things[only].colour
+        if len(positions) == 1:
+            colour = things[positions[0]].colour
             what = "the person's shirt" if category == "person" else f"the {category}"
             reason = f"{what} is painted {colour}"
             found.append(Asked(f"What color is {what}?", colour, "other", "what color is the", reason, positions))
