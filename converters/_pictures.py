@@ -28,14 +28,14 @@ def _opened(path: Path, name: str) -> Image.Image:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Fault("picture: unreadable", f"{name}: {error}; a whole picture is right") from error
     if picture.width * picture.height > MAX_PIXELS:
+        picture.close()
         raise Fault("picture: too large", f"{name}: {picture.width} x {picture.height}; at most {MAX_PIXELS} pixels")
     return picture
 
 
 def _pixels(picture: Image.Image, name: str) -> NDArray[Any]:
     try:
-        with picture:
-            return np.asarray(picture)
+        return np.asarray(picture)
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise Fault("picture: unreadable", f"{name}: {error}; a whole picture is right") from error
 
@@ -45,10 +45,10 @@ def read_rgb(path: Path, name: str) -> NDArray[np.uint8]:
 
     Raises `Fault` when the file is missing, broken, or has no three 8-bit channels.
     """
-    picture = _opened(path, name)
-    if picture.mode not in ("RGB", "RGBA"):
-        raise Fault("picture: no RGB", f"{name} has mode {picture.mode}; three channels of 8 bits are right")
-    return _pixels(picture, name)[..., :3]
+    with _opened(path, name) as picture:
+        if picture.mode not in ("RGB", "RGBA"):
+            raise Fault("picture: no RGB", f"{name} has mode {picture.mode}; three channels of 8 bits are right")
+        return _pixels(picture, name)[..., :3]
 
 
 def grey_size(path: Path, name: str) -> tuple[int, int]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from tests.converters.coco_files import SIZE_WH, SQUARE, annotation, content, image, read, reasons, write
 
+from tests.converters.coco_files import SIZE_WH, SQUARE, annotation, content, image, read, reasons, write
 from vtinstruct import plugins
 from vtinstruct.geometry import decode_rle
 from vtinstruct.source import SourceError
