@@ -20,6 +20,7 @@ from vtinstruct.dialogue import PROMPT_KINDS
 from vtinstruct.geometry import MAX_PIXELS, GeometryError, check_rle
 from vtinstruct.units import UNIT_KINDS, Rle
 
+IGNORED = "an ignored region"
 SLACK = 1e-6  # pixels: x + width in float64 may end a hair outside
 
 Ints = NDArray[np.int64]
@@ -37,9 +38,9 @@ def faults(batch: pa.RecordBatch) -> Iterator[Fault]:
     yield from _mentions(batch)
     evaluation = batch.column("evaluation")
     for name, column, kinds in (
-        ("unit", batch.column("units"), UNIT_KINDS),
-        ("prompt", batch.column("prompts"), PROMPT_KINDS),
-        ("ignored region", evaluation.field("ignore"), UNIT_KINDS),
+        ("a unit", batch.column("units"), UNIT_KINDS),
+        ("a prompt", batch.column("prompts"), PROMPT_KINDS),
+        (IGNORED, evaluation.field("ignore"), UNIT_KINDS),
     ):
         yield from _shapes(name, column, kinds, width, height)
 
@@ -73,9 +74,12 @@ def _shapes(name: str, column: pa.ListArray, kinds: tuple[str, ...], width: Ints
         return
     fields = {field.name for field in flat.type}
     w, h = width[owner], height[owner]
-    known = pc.fill_null(pc.is_in(flat.field("kind"), pa.array(kinds)), name == "ignored region")
-    for index in np.flatnonzero(~known.to_numpy(zero_copy_only=False)):
-        yield int(owner[index]), f"a {name} of unknown kind {flat.field('kind')[int(index)].as_py()!r:.40}"
+    kind = flat.field("kind")
+    known = pc.is_in(kind, pa.array(kinds)).to_numpy(zero_copy_only=False)
+    if name == IGNORED:  # where nothing but the annotation's box is known
+        known |= _nulls(kind)
+    for index in np.flatnonzero(~known):
+        yield int(owner[index]), f"{name} of unknown kind {kind[int(index)].as_py()!r:.40}"
     checks: list[tuple[str, Bools]] = [
         ("box", _bad_boxes(flat.field("box_xyxy"), w, h)),
         ("point", _bad_points(flat.field("point_xy"), w, h)),
@@ -86,7 +90,7 @@ def _shapes(name: str, column: pa.ListArray, kinds: tuple[str, ...], width: Ints
     for what, bad in checks:
         for index in np.flatnonzero(bad):
             detail = _mask_detail(flat, int(index)) if what == "mask" else ""
-            yield int(owner[index]), f"the {what} of a {name} does not fit a photo of {w[index]} x {h[index]}{detail}"
+            yield int(owner[index]), f"the {what} of {name} does not fit a photo of {w[index]} x {h[index]}{detail}"
 
 
 def _mask_detail(flat: pa.StructArray, index: int) -> str:
@@ -162,20 +166,23 @@ def masks_fill(data: NDArray[np.uint8], lengths: Ints, pixels: Ints) -> Bools:
     their bytes one after the other, `lengths` (N,) the bytes of each, `pixels` (N,). The rule of `geometry.rle_runs`, for
     a whole column at once."""
     good = (lengths > 0) & (pixels > 0) & (pixels <= MAX_PIXELS)
-    ends = np.cumsum(lengths)
     codes = data.astype(np.int8) - 48
+    last = (codes & 32) == 0
+    ends = np.cumsum(lengths)
+    good[lengths > 0] &= last[ends[lengths > 0] - 1]
     owner = np.repeat(np.arange(len(lengths)), lengths)
     good[owner[(codes < 0) | (data > 111)]] = False
-    last = (codes & 32) == 0
-    good[lengths > 0] &= last[ends[lengths > 0] - 1]
+    if not good.all():  # a number that does not end would run on into the next mask
+        kept = good[owner]
+        codes, last, owner = codes[kept], last[kept], owner[kept]
     stops = np.flatnonzero(last)
     if not len(stops):
-        return np.zeros(len(lengths), np.bool_)
+        return good
     starts = np.concatenate(([0], stops[:-1] + 1))
     sizes = stops - starts + 1
     good[owner[stops[sizes > 7]]] = False
-    place = np.minimum(np.arange(stops[-1] + 1) - np.repeat(starts, sizes), 6)
-    values = np.add.reduceat((codes[: stops[-1] + 1] & 31).astype(np.int64) << (5 * place), starts)
+    place = np.minimum(np.arange(len(codes)) - np.repeat(starts, sizes), 6)
+    values = np.add.reduceat((codes & 31).astype(np.int64) << (5 * place), starts)
     values -= np.where(codes[stops] & 16, np.int64(1) << (5 * np.minimum(sizes, 7)), 0)
     return good & _runs_fill(values, owner[stops], len(lengths), pixels)
 

@@ -171,7 +171,7 @@ def _write_shards(
             inputs.write(json.dumps([plan.splits[chunk.split].root, receipt.inputs]) + "\n")
             groups = [(group, places[chunk.name, group.task]) for group in receipt.groups if group.rows]
             targets = [(group, shards.writer(place)) for group, place in groups]
-            _copy(chunks / f"{chunk.name}.arrow", receipt, targets)
+            _copy(chunks, chunk, receipt, targets)
             step(chunk.stop - chunk.start)
         for number, split in enumerate(plan.splits):
             if number not in told:  # a split without a single slot
@@ -182,10 +182,12 @@ def _write_shards(
         raise
 
 
-def _copy(path: Path, receipt: Receipt, targets: Sequence[tuple[Group, ShardWriter]]) -> None:
+def _copy(chunks: Path, chunk: Chunk, receipt: Receipt, targets: Sequence[tuple[Group, ShardWriter]]) -> None:
+    path = chunks / f"{chunk.name}.arrow"
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != receipt.sha256:
-            raise DatasetError(f"{path}: its bytes are not those of its receipt; delete it and run the build again")
+            path.with_suffix(".json").unlink()  # so that the next run makes the chunk anew
+            raise DatasetError(f"{path}: its bytes are not those of its receipt; run the build again")
     batches = open_batches(path)
     for group, writer in targets:
         for units in group.units:

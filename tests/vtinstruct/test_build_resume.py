@@ -1,0 +1,183 @@
+"""Nothing half-finished is ever visible; what was done is kept, what changed is noticed, foreign folders are refused."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import replace
+
+import pytest
+
+from vtinstruct.build import BuildError, Options, build
+from vtinstruct.build.plan import make_plan
+from vtinstruct.build.progress import Silent
+from vtinstruct.check import check
+from vtinstruct.manifest import DatasetError, read_manifest
+from vtinstruct.shards import read_dialogues
+
+
+def test_a_second_run_does_nothing(handmade, tmp_path, listening):
+    handmade.add(1)
+    build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.arrow")}
+    again = build(handmade.chosen(), Options(("rec",)), tmp_path / "out", listening)
+    assert not again.fresh
+    assert listening.chunks == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.arrow")} == before
+
+
+@pytest.mark.parametrize("what", ["annotations", "photo", "option", "shard"])
+def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, what):
+    handmade.add(1)
+    options = Options(("rec",))
+    build(handmade.chosen(), options, tmp_path / "out", Silent())
+    match what:
+        case "annotations":
+            (handmade.root / "ann.json").write_text('{"any": "other thing"}')
+            said = "changed since the last build: handmade: ann.json"
+        case "photo":
+            handmade.add(1)  # drawn again
+            handmade.records.pop()
+            os.utime(handmade.root / "photos/1.png", ns=(1, 1))
+            said = "changed since the last build: photos/1.png"
+        case "option":
+            options = replace(options, seed=9)
+            said = "changed option: seed was 0, is 9"
+        case _:
+            (tmp_path / "out" / read_manifest(tmp_path / "out").files[0].path).unlink()
+            said = None
+    again = build(handmade.chosen(), options, tmp_path / "out", listening)
+    assert again.fresh
+    assert listening.chunks == 1
+    assert said is None or said in listening.said
+    assert check(tmp_path / "out", photos=True).findings == ()
+
+
+def test_another_build_replaces_the_first_whole(handmade, tmp_path, bytes_of):
+    for number in range(3):
+        handmade.add(number)
+    build(handmade.chosen("train", "val"), Options(("rec", "caption")), tmp_path / "out", Silent())
+    build(handmade.chosen("val"), Options(("rec",)), tmp_path / "out", Silent())
+    build(handmade.chosen("val"), Options(("rec",)), tmp_path / "fresh", Silent())
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "fresh")
+    assert [d.provenance.row for d in read_dialogues(tmp_path / "out", "rec", "val")] == ["0", "1", "2"]
+
+
+def test_replacing_never_touches_the_linked_photos(handmade, tmp_path):
+    handmade.add(1)
+    before = sorted(handmade.root.rglob("*"))
+    for seed in range(3):
+        build(handmade.chosen(), Options(("rec",), seed=seed), tmp_path / "out", Silent())
+    assert sorted(handmade.root.rglob("*")) == before
+    assert os.readlink(tmp_path / "out" / "images" / "handmade") == str(handmade.root)
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_an_interrupted_publication_goes_on(handmade, tmp_path, monkeypatch, step, bytes_of):
+    """Publishing stops before its n-th move, over an older dataset: no manifest is to be seen, and the next run ends it."""
+    from pathlib import Path
+
+    from vtinstruct.build import finish
+
+    handmade.add(1)
+    build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+    handmade.add(2)
+    build(handmade.chosen(), Options(("rec",), seed=1), tmp_path / "whole", Silent())
+    moves = iter(range(100))
+    rename = Path.rename
+
+    def failing(self, target):
+        if "staging" in self.parts and target.parent == tmp_path / "out" and next(moves) == step:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", failing)
+        if step < len(finish.PUBLISHED):
+            with pytest.raises(KeyboardInterrupt):
+                build(handmade.chosen(), Options(("rec",), seed=1), tmp_path / "out", Silent())
+            assert not (tmp_path / "out" / "manifest.json").exists()
+            with pytest.raises(DatasetError, match="not finished; run it again"):
+                read_manifest(tmp_path / "out")
+    build(handmade.chosen(), Options(("rec",), seed=1), tmp_path / "out", Silent())
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "out" / ".build").iterdir()) == [
+        "inputs.jsonl",
+        "lock",
+        "plan.json",
+    ]
+
+
+def test_a_source_that_changes_under_the_build_is_refused(handmade, tmp_path, monkeypatch):
+    handmade.add(1)
+    real = make_plan
+
+    def planned_then_changed(*args):
+        plan = real(*args)
+        (handmade.root / "ann.json").write_text("changed")
+        return plan
+
+    monkeypatch.setattr("vtinstruct.build.run.make_plan", planned_then_changed)
+    with pytest.raises(BuildError, match=r"ann\.json: has changed since the build was planned"):
+        build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+
+
+def test_a_damaged_chunk_is_not_taken_over(handmade, tmp_path, monkeypatch):
+    handmade.add(1)
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vtinstruct.build.finish.stage", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+    (chunk,) = (tmp_path / "out" / ".build" / "chunks").glob("*.arrow")
+    data = bytearray(chunk.read_bytes())
+    data[len(data) // 2] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(DatasetError, match="its bytes are not those of its receipt; run the build again"):
+        build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+    build(handmade.chosen(), Options(("rec",)), tmp_path / "out", Silent())
+    assert check(tmp_path / "out").findings == ()
+
+
+def test_a_foreign_folder_is_refused_and_untouched(handmade, tmp_path):
+    handmade.add(1)
+    out = tmp_path / "out"
+    (out / "data").mkdir(parents=True)
+    (out / "data" / "thesis.txt").write_text("dear to somebody")
+    with pytest.raises(DatasetError, match="is not empty and holds no VT-Instruct dataset"):
+        build(handmade.chosen(), Options(("rec",)), out, Silent())
+    assert [path.name for path in out.rglob("*")] == ["data", "thesis.txt"]
+    with pytest.raises(DatasetError, match="is a file"):
+        build(handmade.chosen(), Options(("rec",)), out / "data" / "thesis.txt", Silent())
+
+
+def test_two_builds_into_one_folder_refuse_each_other(handmade, tmp_path):
+    handmade.add(1)
+    out = tmp_path / "out"
+    build(handmade.chosen(), Options(("rec",)), out, Silent())
+    with (out / ".build" / "lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DatasetError, match="another build is at work there"):
+            build(handmade.chosen(), Options(("rec",)), out, Silent())
+
+
+def test_a_full_disk_is_one_line_and_resumable(handmade, tmp_path, monkeypatch):
+    for number in range(4):
+        handmade.add(number)
+    from vtinstruct.build import receipt
+
+    real, calls = receipt.write_receipt, iter(range(100))
+
+    def full(path, done):
+        if next(calls) == 2:
+            raise OSError(28, "No space left on device", str(path))
+        real(path, done)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vtinstruct.build.chunk.write_receipt", full)
+        with pytest.raises(BuildError, match="No space left on device; what is done"):
+            build(handmade.chosen(), Options(("rec",), chunk_slots=1), tmp_path / "out", Silent())
+    assert build(handmade.chosen(), Options(("rec",), chunk_slots=1), tmp_path / "out", Silent()).reused == 2

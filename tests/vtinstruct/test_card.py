@@ -1,0 +1,149 @@
+"""The card and how `datasets` loads by it: exactly what was built, from anywhere, after a rebuild too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import datasets
+import pytest
+import yaml
+from datasets.exceptions import DatasetGenerationError
+
+from vtinstruct import card
+from vtinstruct.build import Options, build, choose
+from vtinstruct.build.progress import Silent
+from vtinstruct.manifest import DropCount, Manifest, Shard, SourceInfo, read_manifest
+from vtinstruct.schema import SCHEMA
+from vtinstruct.shards import dialogue_from_row, read_dialogues
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """`load(root, config, split)` from another working directory, with a cache of its own."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    datasets.disable_progress_bars()
+
+    def loaded(root, config, split):
+        rows = datasets.load_dataset(str(root), config, split=split, cache_dir=str(tmp_path / "cache"))
+        return [dialogue_from_row(row) for row in rows]
+
+    return loaded
+
+
+def test_features_are_those_that_datasets_reads_off_the_schema():
+    features = datasets.Features.from_arrow_schema(SCHEMA)
+    assert card.features() == features.to_dict()
+    infos = yaml.safe_load(card.card(manifest_of(), "x").split("---\n")[1])["dataset_info"]
+    for info in infos:
+        assert datasets.Features._from_yaml_list(info["features"]) == features
+
+
+def manifest_of(name: str = "det") -> Manifest:
+    shard = Shard(f"data/{name}/val/data-00000-of-00001.arrow", "ab" * 32, 10, 3, 4, name, "val")
+    source = SourceInfo("A <b>title</b>", "https://example.org/?a|b", "CC0-1.0", "1", {}, ())
+    drops = (DropCount("s", "val", "", "a | reason\nof <two> lines", False, 2),)
+    return Manifest("0123456789abcdef" * 4, "0.1.0", 0, {}, {"source|one": source}, (shard,), drops)
+
+
+def test_the_card_is_yaml_and_its_text_is_escaped():
+    text = card.card(manifest_of(), 'A "name": of \x85 any \u2028 letters 😀')
+    _, front, body = text.split("---\n", 2)
+    wire = yaml.safe_load(front)
+    assert wire["pretty_name"] == 'A "name": of \x85 any \u2028 letters 😀'
+    assert [config["config_name"] for config in wire["configs"]] == ["all", "det"]
+    assert wire["configs"][1]["data_files"] == [{"split": "val", "path": ["data/det/val/*.arrow"]}]
+    assert wire["dataset_info"][0]["splits"] == [{"name": "val", "num_bytes": 10, "num_examples": 3}]
+    assert "<b>" not in body
+    assert "| s | val | - | a &#124; reason of &lt;two&gt; lines | dropped | 2 |" in body
+
+
+def test_another_content_is_another_version():
+    one, other = (card.content_version(digit * 64) for digit in "0f")
+    assert one != other
+    assert all(part.isdigit() for part in other.split("."))
+
+
+def test_load_dataset_gives_exactly_what_was_built(small_dataset, load):
+    manifest = read_manifest(small_dataset)
+    assert {("rec", "test"), ("res", "val"), ("det", "train2017"), ("depth", "test")} <= {
+        (task, split) for task in manifest.tasks() for split in manifest.splits(task)
+    }
+    for task in ("res", "det", "depth", "keypoints"):
+        for split in manifest.splits(task):
+            assert load(small_dataset, task, split) == list(read_dialogues(small_dataset, task, split))
+    together = [
+        d for task in manifest.tasks() if "val" in manifest.splits(task) for d in load(small_dataset, task, "val")
+    ]
+    assert load(small_dataset, "all", "val") == together
+    assert len(together) > 10
+
+
+def test_load_from_disk_maps_the_same_files(small_dataset):
+    folder = small_dataset / "data" / "res" / "val"
+    rows = datasets.load_from_disk(str(folder))
+    assert [dialogue_from_row(row) for row in rows] == list(read_dialogues(small_dataset, "res", "val"))
+    assert {os.path.dirname(file["filename"]) for file in rows.cache_files} == {str(folder)}
+
+
+def test_streaming_gives_the_same_rows(small_dataset):
+    rows = datasets.load_dataset(str(small_dataset), "rec", split="val", streaming=True)
+    assert [dialogue_from_row(row) for row in rows] == list(read_dialogues(small_dataset, "rec", "val"))
+
+
+def test_a_rebuild_is_never_served_from_the_cache(small_sample, tmp_path, load):
+    out = tmp_path / "dataset"
+    chosen = choose([f"refcoco={small_sample / 'refer'}"])
+    seen = []
+    for options in (Options(("rec",), seed=1), Options(("rec",), seed=2), Options(("rec",), limit=1)):
+        build(chosen, options, out, Silent())
+        rows = load(out, "rec", "train")
+        assert rows == list(read_dialogues(out, "rec", "train"))
+        seen.append(rows)
+    assert seen[0] != seen[1]
+    assert len(seen[2]) < len(seen[1])
+
+
+def test_a_lost_shard_is_an_error(small_sample, tmp_path, load, monkeypatch):
+    monkeypatch.setattr("vtinstruct.build.finish.SHARD_BYTES", 1)
+    out = tmp_path / "dataset"
+    build(choose([f"refcoco:train={small_sample / 'refer'}"]), Options(("rec",), chunk_slots=2), out, Silent())
+    shards = read_manifest(out).shards("rec", "train")
+    assert len(shards) > 2
+    assert load(out, "rec", "train") == list(read_dialogues(out, "rec", "train"))
+    (out / shards[1].path).unlink()
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(datasets.exceptions.NonMatchingSplitsSizesError):
+        load(out, "rec", "train")
+    (out / shards[1].path).write_bytes(b"foreign")
+    with pytest.raises(DatasetGenerationError):
+        load(out, "rec", "train")
+
+
+def test_a_stranger_loads_it_offline_from_another_folder(small_dataset, tmp_path):
+    program = (
+        "import json, sys, datasets\n"
+        "rows = datasets.load_dataset(sys.argv[1], 'det', split='val2017')\n"
+        "print(json.dumps([row['id'] for row in rows]))\n"
+    )
+    env = {
+        **os.environ,
+        "HF_DATASETS_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(small_dataset)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [d.id for d in read_dialogues(small_dataset, "det", "val2017")]
