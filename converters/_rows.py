@@ -79,6 +79,18 @@ def _one_by_one(raws: list[msgspec.Raw], row_type: type[Row], name: str, notes: 
     return [(n, row) for n, row in found if row is not None]
 
 
+def rows_inside(raw: msgspec.Raw, row_type: type[Row], name: str, notes: Notes) -> list[tuple[int, Row]]:
+    """The rows of a list that was left as bytes until its record is asked for. Raises `Fault` when it is no list."""
+    whole = _typed(raw, list[row_type])
+    if whole is not None:
+        return list(enumerate(whole))
+    try:
+        raws = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Fault(f"{name}: no list", f"{bytes(raw)[:60]!r}; a list of rows is right") from error
+    return _one_by_one(raws, row_type, name, notes)
+
+
 def rows_below(path: Path, key: str, row_type: type[Row], notes: Notes) -> list[tuple[int, Row]]:
     """The rows of the list under `key` of a JSON object, each with its position. Broken rows go to `notes`."""
     return rows_below_keys(path, {key: row_type}, notes)[key]
