@@ -1,0 +1,155 @@
+"""From a predictions file to checked answers: the only door by which a model's output enters the benchmark.
+
+Nothing a file can hold reaches a scorer unchecked: geometry is of the triplet's own unit kind, masks fit the photo and
+are safe for native code, numbers are within reach, depth maps lie beside the file. What fails is replaced by "nothing
+decoded" and the answer is marked invalid, with the reason; it never vanishes and never ends the run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.scorer import Answered
+from vtinstruct import trp
+from vtinstruct.dialogue import Dialogue, Part, Prompt, Reference, Triplet
+from vtinstruct.geometry import GeometryError, check_rle
+from vtinstruct.photos import PhotoError, read_depth
+from vtinstruct.prediction import Fault, Header, Prediction, PredictionsError, read_header, read_predictions
+from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit, kind_of
+
+REACH = 1e6  # pixels; a coordinate beyond it is no position in a photo and would overflow areas and distances
+SHOWN_FAULTS = 20
+
+
+@dataclass(slots=True)
+class Intake:
+    """What was wrong with a predictions file: counted by reason, and the first few spelled out, one line each.
+
+    `unknown_ids` are answers to samples that the scored set does not have (another split, or a wrong id).
+    """
+
+    answers: int = 0
+    unknown_ids: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    lines: list[str] = field(default_factory=list[str])
+
+    def note(self, reason: str, line: str) -> None:
+        """Count a fault, and keep its line while there is room."""
+        self.reasons[reason] += 1
+        if len(self.lines) < SHOWN_FAULTS:
+            self.lines.append(line)
+
+
+def open_predictions(path: Path, dataset: str, allow_other_dataset: bool) -> Header:
+    """The header of a predictions file, fit for this dataset. Raises `PredictionsError` with one line otherwise."""
+    header = read_header(path)
+    if header.dialect != "trp":
+        raise PredictionsError(f"{path}: dialect {header.dialect!r:.40}; this version scores 'trp' only")
+    if header.dataset != dataset and not allow_other_dataset:
+        raise PredictionsError(
+            f"{path}: answers dataset {header.dataset[:16]!r}, this one is {dataset[:16]!r}; predictions made for this "
+            "dataset are right (--allow-other-dataset scores them all the same)"
+        )
+    return header
+
+
+def read_answers(path: Path, truths: Mapping[str, Dialogue], intake: Intake) -> Iterator[tuple[Dialogue, Answered]]:
+    """Every answer to a known sample, in file order, checked against its photo; one at a time, so that memory does not
+    grow with the file. Two answers to one sample are refused with `PredictionsError`: nobody may pick the better."""
+    pending: list[Fault] = []
+    seen: set[str] = set()
+
+    def report(fault: Fault) -> None:
+        intake.note(fault.reason, f"{path.name}: {fault.detail}")
+        pending.append(fault)
+
+    for prediction in read_predictions(path, report):
+        reasons = [fault.reason for fault in pending if fault.id == prediction.id]
+        pending.clear()
+        truth = truths.get(prediction.id)
+        intake.answers += 1
+        if truth is None:
+            intake.unknown_ids += 1
+            intake.note("unknown id", f"{path.name}: {prediction.id!r:.100} is no sample of the scored set")
+            continue
+        if prediction.turn not in (None, len(truth.turns) - 1):
+            intake.note(
+                "other turn",
+                f"{path.name}: {prediction.id!r:.100} answers turn {prediction.turn}; the scored one is {len(truth.turns) - 1}",
+            )
+            continue
+        if prediction.id in seen:
+            raise PredictionsError(f"{path}: answers {prediction.id!r:.100} twice; one answer a sample is right")
+        seen.add(prediction.id)
+        yield truth, check_answer(prediction, truth, path.parent, reasons)
+
+
+def check_answer(prediction: Prediction, truth: Dialogue, folder: Path, reasons: list[str]) -> Answered:
+    """Read a prediction's text and check every reference against the sample's photo. `reasons` are faults that reading
+    the file already found. Never raises on what a predictions file can hold."""
+    answer = trp.parse(prediction.text, prediction.references)
+    faults = [*reasons, *(f"trp: {error.kind}" for error in answer.errors)]
+    size_wh = truth.photo.size_wh if truth.photo else None
+    parts: list[Part] = []
+    for part in answer.parts:
+        if isinstance(part, Prompt):  # a parsed answer has none; kept out so that scorers need not ask
+            continue
+        parts.append(_checked(part, size_wh, folder, faults) if isinstance(part, Triplet) else part)
+    broken_plan = any(error.kind in ("plan", "plan_mismatch") for error in answer.errors)
+    agrees = False if broken_plan else (None if answer.plan is None else True)
+    return Answered(prediction.text, tuple(parts), "invalid" if faults else "ok", tuple(faults), agrees)
+
+
+def _checked(triplet: Triplet, size_wh: tuple[int, int] | None, folder: Path, faults: list[str]) -> Triplet:
+    changed = False
+    references: list[Reference] = []
+    for reference in triplet.references:
+        problem = _problem(reference.unit, triplet.kind, size_wh, folder)
+        if problem:
+            faults.append(problem)
+            reference, changed = replace(reference, unit=None), True
+        references.append(reference)
+    return replace(triplet, references=tuple(references)) if changed else triplet
+
+
+def _problem(unit: Unit | None, kind: str, size_wh: tuple[int, int] | None, folder: Path) -> str:
+    """Why a unit cannot be used, as a short class to count by; "" when it can."""
+    if unit is None:
+        return "unit: nothing decoded"
+    if kind_of(unit) != kind:
+        return f"unit: a {kind_of(unit)} where the text says {kind}"
+    match unit:
+        case Box():
+            x0, y0, x1, y1 = unit.box_xyxy
+            reachable = -REACH <= x0 <= x1 <= REACH and -REACH <= y0 <= y1 <= REACH
+            return "" if reachable else "unit: box out of reach"
+        case Point():
+            return "" if all(-REACH <= value <= REACH for value in unit.point_xy) else "unit: point out of reach"
+        case Keypoints():
+            reachable = all(-REACH <= x <= REACH and -REACH <= y <= REACH for x, y, _ in unit.keypoints_xyv)
+            return "" if reachable else "unit: keypoints out of reach"
+        case Mask():
+            return _mask_problem(unit, size_wh)
+        case Depth():
+            return _depth_problem(unit, size_wh, folder)
+
+
+def _mask_problem(mask: Mask, size_wh: tuple[int, int] | None) -> str:
+    if size_wh is not None and mask.mask_rle.size_hw != (size_wh[1], size_wh[0]):
+        return "unit: mask of another size than the photo"
+    try:
+        check_rle(mask.mask_rle)
+    except GeometryError as error:
+        return f"unit: {error.reason}"
+    return ""
+
+
+def _depth_problem(depth: Depth, size_wh: tuple[int, int] | None, folder: Path) -> str:
+    try:
+        read_depth(folder, depth, size_wh)
+    except PhotoError as error:
+        return f"unit: {error.reason}"
+    return ""

@@ -1,0 +1,183 @@
+"""`refvlm-bench`: run a model, score a predictions file, rank results, list what is scored.
+
+Refusals (a file or folder that cannot be used) are one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks import suites as suite_table
+from benchmarks.dataset import open_dataset
+from benchmarks.engine import EngineError
+from benchmarks.leaderboard import Line, lines, rankings, write_leaderboard
+from benchmarks.model import ModelError
+from benchmarks.page import shown
+from benchmarks.results import Results, ResultsError, read_results
+from benchmarks.run import baselines, run, score_and_report
+from benchmarks.score import Options, read_truths
+from benchmarks.suites import SuiteError
+from vtinstruct.manifest import DatasetError
+from vtinstruct.plugins import UnknownPlugin
+from vtinstruct.prediction import PredictionsError
+from vtinstruct.rows import ReadError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+screen, errors = Console(), Console(stderr=True)
+
+REFUSALS = (
+    DatasetError, ReadError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin, OSError,
+)  # fmt: skip
+
+Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
+Out = Annotated[Path, typer.Option("--out", help="where results and pages go")]
+Splits = Annotated[
+    list[str] | None, typer.Option("--split", help="a split to score; may be repeated; default: all held-out")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="at most so many samples a task and split")]
+Suites = Annotated[list[str] | None, typer.Option("--suite", help="only this suite; may be repeated")]
+Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: pycocotools itself, slow")]
+Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
+Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
+OtherDataset = Annotated[bool, typer.Option("--allow-other-dataset", help="score answers made for another dataset")]
+
+
+@contextmanager
+def refusing() -> Generator[None, None, None]:
+    """One clear line and exit code 2 instead of a traceback, for what is wrong with the input."""
+    try:
+        yield
+    except REFUSALS as error:
+        errors.print(f"[red]refused:[/red] {escape(' '.join(str(error).split()))}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from error
+
+
+@app.command("run")
+def run_command(
+    data: Data, out: Out,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="a folder of `refvlm train`")] = None,
+    model: Annotated[str, typer.Option("--model", help="which model of benchmarks/models answers")] = "refvlm",
+    split: Splits = None, limit: Limit = None,
+    with_baselines: Annotated[bool, typer.Option("--baselines", help="the trivial baselines beside the model")] = False,
+    suite: Suites = None, engine: Engine = "hotcoco", resamples: Resamples = 1000, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Answers, scores, pages and a leaderboard for one model; begun answers are continued."""
+    with refusing():
+        dataset, splits = open_dataset(data, split or ())
+        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed)
+        models = list(dict.fromkeys([model, *(baselines() if with_baselines else ())]))
+        ran = run(models, dataset, options, checkpoint, out, _say(screen))
+        show(ran.results)
+        for line in ran.failed:
+            screen.print(f"[yellow]left out[/yellow] {escape(line)}", soft_wrap=True)
+        for page in (*ran.reports, ran.leaderboard_csv, ran.leaderboard_html):
+            screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+
+
+@app.command("score")
+def score_command(
+    predictions: Annotated[Path, typer.Option("--predictions", help="a predictions file (JSON Lines)")],
+    data: Data, out: Out, split: Splits = None, limit: Limit = None, suite: Suites = None, engine: Engine = "hotcoco",
+    resamples: Resamples = 1000, seed: Seed = 0, allow_other_dataset: OtherDataset = False,
+) -> None:  # fmt: skip
+    """Numbers and a page from a predictions file; no model is needed."""
+    with refusing():
+        dataset, splits = open_dataset(data, split or ())
+        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset)
+        results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options))
+        show([results])
+        for line in results.intake["lines"]:
+            screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
+        screen.print(f"[dim]{escape(str(out / 'report.html'))}[/dim]", soft_wrap=True, highlight=False)
+
+
+@app.command("leaderboard")
+def leaderboard_command(
+    results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one")], out: Out
+) -> None:
+    """Rank results of several models: CSV and HTML."""
+    with refusing():
+        found = [read_results(path) for path in results]
+        html, table = write_leaderboard(found, out, [path if path.is_dir() else path.parent for path in results])
+        show(found)
+        for page in (table, html):
+            screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+
+
+@app.command("suites")
+def suites_command() -> None:
+    """What is scored: tasks, numbers, definitions."""
+    table = Table(title="suites", title_justify="left")
+    for heading in ("suite", "version", "task", "primary", "numbers", "definition", "comparable with"):
+        table.add_column(heading, overflow="fold")
+    for one in suite_table.SUITES:
+        scorer = one.load()
+        names = ", ".join(dict.fromkeys(metric.name.split("[")[0] for metric in scorer.metrics))
+        row = (
+            one.name,
+            str(one.version),
+            one.task or "every task",
+            one.primary,
+            names,
+            scorer.source,
+            one.comparable or "-",
+        )
+        table.add_row(*map(escape, row))
+    screen.print(table)
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda text: console.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def show(results: tuple[Results, ...] | list[Results]) -> None:
+    """The primary numbers of all models side by side: one line a suite, the mean over its sources and splits (the pages
+    have them one by one), the best of each line in bold. Counts are of the first model, the one that was asked for."""
+    models = list(dict.fromkeys(one.model for one in results))
+    table = Table(title_justify="left", header_style="bold")
+    for heading in ("suite", "number"):
+        table.add_column(heading)
+    for heading in ("sets", "n", "invalid", "missing", *(model.removeprefix("baseline:") for model in models)):
+        table.add_column(heading, justify="right")
+    rows = lines(rankings(results), models)
+    for name in dict.fromkeys(row.suite.suite for row in rows):
+        several = [row for row in rows if row.suite.suite == name]
+        firsts = [row.cells[0].suite for row in several if row.cells[0]]
+        counts = (
+            len(several),
+            sum(s.n for s in firsts),
+            sum(s.invalid for s in firsts),
+            sum(s.missing for s in firsts),
+        )
+        table.add_row(name, escape(several[0].suite.primary), *map(str, counts), *_means(several, len(models)))
+    screen.print(table)
+
+
+def _means(rows: list[Line], models: int) -> list[str]:
+    """Each model's mean over the sets on which every model has a value."""
+    whole = [[c.suite.value for c in row.cells if c and c.suite.value is not None] for row in rows]
+    shared = [values for values in whole if len(values) == models]
+    if not shared:
+        return ["–"] * models
+    means = [sum(column) / len(shared) for column in zip(*shared, strict=True)]
+    top = max(means) if rows[0].suite.higher_is_better else min(means)
+    alone = models > 1 and means.count(top) == 1
+    texts = [(shown(mean, rows[0].percent), alone and mean == top) for mean in means]
+    return [f"[bold green]{text}[/bold green]" if best else text for text, best in texts]
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

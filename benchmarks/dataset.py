@@ -1,0 +1,81 @@
+"""What the benchmark reads of a built dataset: its hash, its samples, its vocabularies. Nothing is written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.scorer import class_key
+from vtinstruct.dialogue import Dialogue, StoredPhoto
+from vtinstruct.manifest import DatasetError, Manifest, read_manifest
+from vtinstruct.photos import open_photo
+from vtinstruct.shards import read_dialogues
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A built dataset, open for reading."""
+
+    root: Path
+    manifest: Manifest
+
+    @property
+    def hash(self) -> str:
+        """The content hash that predictions files name."""
+        return self.manifest.content_hash
+
+    def splits(self) -> tuple[str, ...]:
+        """Every split that has rows, sorted."""
+        return tuple(sorted({split for task in self.manifest.tasks() for split in self.manifest.splits(task)}))
+
+    def held_out(self) -> tuple[str, ...]:
+        """The splits that are not for training: the ones scored when none is named."""
+        return tuple(split for split in self.splits() if not split.startswith("train"))
+
+    def tasks(self, split: str) -> tuple[str, ...]:
+        """The tasks that have rows in a split."""
+        return tuple(task for task in self.manifest.tasks() if split in self.manifest.splits(task))
+
+    def dialogues(self, task: str, split: str, limit: int | None = None) -> Iterator[Dialogue]:
+        """The samples of a task and split in stored order, at most `limit`. Raises `DatasetError`."""
+        return islice(read_dialogues(self.root, task, split), limit)
+
+    def vocabulary(self, source: str) -> Mapping[str, int]:
+        """Class name -> category id, by `class_key`; synonyms too, where they are not another class's name."""
+        found: dict[str, int] = {}
+        categories = self.manifest.sources[source].vocabulary if source in self.manifest.sources else ()
+        for category in categories:
+            found.setdefault(class_key(category.name), category.id)
+        for category in categories:
+            for synonym in category.synonyms:
+                found.setdefault(class_key(synonym), category.id)
+        return found
+
+    def class_names(self, source: str) -> Mapping[int, str]:
+        """Category id -> the source's own name."""
+        info = self.manifest.sources.get(source)
+        return {category.id: category.name for category in info.vocabulary} if info else {}
+
+    def photo(self, photo: StoredPhoto) -> Image.Image:
+        """The picture of a sample, RGB, as stored (not turned by EXIF). Raises `PhotoError` when it cannot be read."""
+        return open_photo(self.root, photo)
+
+
+def open_dataset(root: Path, splits: Sequence[str] = ()) -> tuple[Dataset, tuple[str, ...]]:
+    """Open the dataset at `root`, and settle which splits are scored: those named, each of which must have rows, or every
+    held-out one. Raises `DatasetError` with one line."""
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not there; the folder that `vtinstruct build --out` wrote is right")
+    dataset = Dataset(root, read_manifest(root))
+    known = dataset.splits()
+    for split in splits:
+        if split not in known:
+            raise DatasetError(f"{root} has no rows of split {split!r}; it has: {', '.join(known) or 'none'}")
+    chosen = tuple(dict.fromkeys(splits)) or dataset.held_out()
+    if not chosen:
+        raise DatasetError(f"{root} has no held-out split; it has: {', '.join(known) or 'none'} (--split names one)")
+    return dataset, chosen

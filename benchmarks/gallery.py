@@ -1,0 +1,123 @@
+"""Samples to look at: for every suite the worst and the best answers, drawn beside the truth."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+from markupsafe import Markup
+
+from benchmarks.answers import Intake, read_answers
+from benchmarks.dataset import Dataset
+from benchmarks.drawing import Canvas, draw, image_tag, thumbnail
+from benchmarks.page import colours
+from benchmarks.results import SuiteResult
+from benchmarks.scorer import MISSING, Answered
+from vtinstruct.dialogue import Dialogue, Parts, Prompt, Triplet
+from vtinstruct.photos import PhotoError
+from vtinstruct.trp import render, render_question
+
+WORST, BEST = 4, 4
+TEXT = 400  # characters of an answer shown
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One sample, ready for the page. `concepts` are names with colours, `truth` and `answer`
+    drawings (None without a photo)."""
+
+    id: str
+    worst: bool
+    quality: float
+    state: str
+    faults: tuple[str, ...]
+    question: str
+    expected: str
+    said: str
+    concepts: tuple[tuple[str, str], ...]
+    truth: Markup | None
+    answer: Markup | None
+
+
+def choose(rows: pl.DataFrame) -> list[tuple[str, bool]]:
+    """Ids of the worst and then the best samples by their own quality, one a photo, ties by id; True marks the worst."""
+    ordered = rows.sort("quality", "id").unique("photo", keep="first", maintain_order=True)
+    worst = ordered["id"].to_list()[:WORST]
+    top = rows.sort("quality", "id", descending=[True, False]).unique("photo", keep="first", maintain_order=True)
+    photos = set(ordered.filter(pl.col("id").is_in(worst))["photo"].to_list())
+    best = top.filter(~pl.col("photo").is_in(list(photos)))["id"].to_list()[:BEST]
+    return [(id_, True) for id_ in worst] + [(id_, False) for id_ in best]
+
+
+def galleries(
+    suites: Sequence[SuiteResult], folder: Path, dataset: Dataset, predictions: Path, truths: Mapping[str, Dialogue]
+) -> dict[str, list[Picture]]:
+    """Pictures by suite, for the first source and split of each; a suite over all tasks has none."""
+    chosen: dict[str, list[tuple[str, bool]]] = {}
+    quality: dict[str, dict[str, float]] = {}
+    for suite in suites:
+        if suite.task and suite.suite not in chosen:
+            rows = pl.read_parquet(folder / suite.rows, columns=["id", "photo", "quality"])
+            chosen[suite.suite] = choose(rows)
+            quality[suite.suite] = dict(zip(rows["id"], rows["quality"], strict=True))
+    wanted = {id_: truths[id_] for several in chosen.values() for id_, _ in several}
+    answers = {truth.id: answer for truth, answer in read_answers(predictions, wanted, Intake())}
+    found: dict[str, list[Picture]] = {}
+    for name, several in chosen.items():
+        samples = [(wanted[id_], answers.get(id_, MISSING)) for id_, _ in several]
+        inks = colours(t.concept for truth, answer in samples for t in (*_expected(truth), *answer.triplets()))
+        draft = [
+            _picture(truth, answer, worst, quality[name][truth.id], inks)
+            for (truth, answer), (_, worst) in zip(samples, several, strict=True)
+        ]
+        found[name] = [
+            _drawn(picture, truth, answer, inks, dataset, predictions.parent)
+            for picture, (truth, answer) in zip(draft, samples, strict=True)
+        ]
+    return found
+
+
+def _expected(truth: Dialogue) -> tuple[Triplet, ...]:
+    return tuple(part for part in truth.turns[-1].parts if isinstance(part, Triplet))
+
+
+def _question(truth: Dialogue) -> Parts:
+    return next((turn.parts for turn in reversed(truth.turns) if turn.role == "user"), ())
+
+
+def _picture(truth: Dialogue, answer: Answered, worst: bool, quality: float, inks: Mapping[str, str]) -> Picture:
+    concepts = dict.fromkeys(t.concept for t in (*_expected(truth), *answer.triplets()))
+    return Picture(
+        truth.id, worst, quality, answer.state, tuple(sorted(set(answer.faults))),
+        _short(render_question(_question(truth))), _short(render(truth.turns[-1].parts)), _short(answer.text),
+        tuple((concept, inks[concept]) for concept in concepts)[:12], None, None,
+    )  # fmt: skip
+
+
+def _drawn(
+    picture: Picture, truth: Dialogue, answer: Answered, inks: Mapping[str, str], dataset: Dataset, folder: Path
+) -> Picture:
+    """The picture with its two panels; without them where the photo cannot be read: the page says so."""
+    if truth.photo is None:
+        return picture
+    try:
+        uri = thumbnail(dataset.photo(truth.photo))
+    except PhotoError:
+        return picture
+    canvas = Canvas(truth.photo.size_wh, inks)
+    marks = [part for part in _question(truth) if isinstance(part, Prompt)]
+    name = f"p{zlib.crc32(f'{picture.worst} {truth.id}'.encode())}"
+    # the photo is in the page once; the second panel points at the first
+    ground, again = image_tag(uri, canvas.size_wh, f'id="{name}"'), f'<use href="#{name}"/>'
+    return replace(
+        picture,
+        truth=draw(ground, canvas, _expected(truth), dataset.root, marks),
+        answer=draw(again, canvas, answer.triplets(), folder, marks),
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= TEXT else text[:TEXT] + " …"

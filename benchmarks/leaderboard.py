@@ -1,0 +1,208 @@
+"""The leaderboard: result files side by side, as CSV and as one self-contained page.
+
+One CSV row a model and suite, columns in a fixed order, every row with its provenance. Only results of the same suite,
+version, source and split, on the same dataset, are ranked together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from markupsafe import Markup
+
+from benchmarks.charts import Bar, bars
+from benchmarks.page import TITLES, is_percent, render_page, shown
+from benchmarks.results import Results, SuiteResult
+from benchmarks.scorer import Interval
+from benchmarks.suites import SUITES
+
+COLUMNS: tuple[str, ...] = (
+    "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
+    "n", "missing", "invalid", "dataset_name", "dataset", "other_dataset", "predictions_sha256", "engine",
+    "engine_version", "vtinstruct", "limit",
+)  # fmt: skip
+
+
+ENDS = (0.1, 0.25, 0.5, 1.0)  # where the scale of a card may end
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One model in one ranking; `rank` 1 is best, equal values share it, an undefined value has none."""
+
+    results: Results
+    suite: SuiteResult
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All models on one suite, source, split and dataset, best first."""
+
+    suite: SuiteResult
+    dataset: str
+    places: tuple[Place, ...]
+
+
+def rankings(results: Sequence[Results]) -> list[Ranking]:
+    """Group, then rank. Suites in table order, then sources and splits by name."""
+    order = {suite.name: index for index, suite in enumerate(SUITES)}
+    groups: dict[tuple[tuple[str, int, str, str], str], list[tuple[Results, SuiteResult]]] = {}
+    for one in results:
+        for suite in one.suites:
+            groups.setdefault((suite.key, one.dataset), []).append((one, suite))
+    keys = sorted(groups, key=lambda k: (order.get(k[0][0], len(order)), k))
+    return [_ranked(groups[key], key[1]) for key in keys]
+
+
+def _ranked(entries: list[tuple[Results, SuiteResult]], dataset: str) -> Ranking:
+    def badness(entry: tuple[Results, SuiteResult]) -> float:
+        value = entry[1].value
+        if value is None:
+            return float("inf")
+        return -value if entry[1].higher_is_better else value
+
+    entries = sorted(entries, key=lambda entry: (badness(entry), entry[0].model))
+    worse = [badness(entry) for entry in entries]
+    places = tuple(
+        Place(results, suite, None if suite.value is None else worse.index(worse[index]) + 1)
+        for index, (results, suite) in enumerate(entries)
+    )
+    return Ranking(entries[0][1], dataset, places)
+
+
+def table(results: Sequence[Results]) -> pl.DataFrame:
+    """The leaderboard as rows, in ranking order."""
+    rows = [_row(place) for ranking in rankings(results) for place in ranking.places]
+    schema = {name: _type(name) for name in COLUMNS}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _type(name: str) -> type[pl.DataType]:
+    if name in ("value", "low", "high"):
+        return pl.Float64
+    if name in ("rank", "n", "missing", "invalid", "suite_version", "limit"):
+        return pl.Int64
+    return pl.Boolean if name in ("higher_is_better", "other_dataset") else pl.String
+
+
+def _row(place: Place) -> dict[str, object]:
+    results, suite = place.results, place.suite
+    interval = suite.intervals.get(suite.primary)
+    package = "hotcoco" if results.engine == "hotcoco" else "pycocotools"
+    values: tuple[object, ...] = (
+        suite.suite, suite.version, suite.source, suite.split, results.model, suite.primary, suite.value,
+        interval.low if interval else None, interval.high if interval else None, suite.higher_is_better, place.rank,
+        suite.n, suite.missing, suite.invalid, results.dataset_name, results.dataset, results.other_dataset,
+        results.predictions_sha256, results.engine, results.versions.get(package, ""),
+        results.versions.get("vtinstruct", ""), results.options.get("limit"),
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model's number in a ranking, for the page."""
+
+    suite: SuiteResult
+    best: bool
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One ranking as a row of the page: a cell for every model, None where it was not scored."""
+
+    suite: SuiteResult
+    cells: tuple[Cell | None, ...]
+    percent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One suite at a glance: bars of every model, over the mean of its sets."""
+
+    title: str
+    metric: str
+    set: str
+    sets: int
+    higher: bool
+    scale: str
+    chart: Markup
+
+
+def lines(found: Sequence[Ranking], models: Sequence[str]) -> list[Line]:
+    """Rankings as rows with one column a model."""
+    rows: list[Line] = []
+    for ranking in found:
+        shared = len(ranking.places) < 2 or ranking.places[1].rank == 1  # nobody is best alone
+        cells = {
+            place.results.model: Cell(
+                place.suite, place.rank == 1 and not shared, place.suite.intervals.get(place.suite.primary)
+            )
+            for place in reversed(ranking.places)  # of two results of one model the better one shows
+        }
+        percent = is_percent(ranking.suite, ranking.suite.primary)
+        rows.append(Line(ranking.suite, tuple(cells.get(model) for model in models), percent))
+    return rows
+
+
+def cards(rows: Sequence[Line], models: Sequence[str]) -> list[Card]:
+    """One card a suite. A model's bar is the plain mean over those of the suite's sets on which every model has a value."""
+    grouped: dict[str, list[Line]] = {}
+    for row in rows:
+        grouped.setdefault(row.suite.suite, []).append(row)
+    found: list[Card] = []
+    for name, several in grouped.items():
+        shared = [row for row in several if all(cell and cell.suite.value is not None for cell in row.cells)]
+        first = (shared or several)[0]
+        entries = [_bar(model, index, shared, first.percent) for index, model in enumerate(models)]
+        title = TITLES.get(name, name)
+        where = f"{first.suite.source} {first.suite.split}"
+        most = max([0.0, *(bar.high or bar.value or 0.0 for bar in entries)])
+        top = next((end for end in ENDS if end >= most), None) if first.percent else None
+        scale = f"scale 0 to {shown(top)}" if top else ""
+        chart = bars(entries, 330, top)
+        found.append(Card(title, first.suite.primary, where, len(shared), first.suite.higher_is_better, scale, chart))
+    return found
+
+
+def _bar(model: str, index: int, shared: Sequence[Line], percent: bool) -> Bar:
+    cells = [cell for row in shared if (cell := row.cells[index])]
+    values = [cell.suite.value for cell in cells if cell.suite.value is not None]
+    value = sum(values) / len(values) if values else None
+    whisker = cells[0].interval if len(cells) == 1 else None
+    label = model.removeprefix("baseline:")
+    return Bar(
+        label if len(label) <= 13 else label[:12] + "…", value, shown(value, percent),
+        whisker.low if whisker else None, whisker.high if whisker else None, not model.startswith("baseline:"),
+    )  # fmt: skip
+
+
+def write_leaderboard(results: Sequence[Results], out: Path, folders: Sequence[Path] = ()) -> tuple[Path, Path]:
+    """Write `leaderboard.html` and `leaderboard.csv` below `out`. `folders` are the results' own, for links to their pages.
+    A text cell that a spreadsheet would run as a formula gets a quote in front."""
+    out.mkdir(parents=True, exist_ok=True)
+    page, rows = out / "leaderboard.html", out / "leaderboard.csv"
+    safe = table(results).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
+    safe.write_csv(rows)
+    models = list(dict.fromkeys(one.model for one in results))
+    found = lines(rankings(results), models)
+    links = {one.predictions_sha256: _link(out, folder) for one, folder in zip(results, folders, strict=False)}
+    datasets = list(dict.fromkeys((one.dataset_name, one.dataset) for one in results))
+    text = render_page(
+        "leaderboard.html", results=results, rows=found, cards=cards(found, models), models=models, links=links,
+        datasets=datasets,
+    )  # fmt: skip
+    page.write_text(text, "utf-8")
+    return page, rows
+
+
+def _link(out: Path, folder: Path) -> str:
+    report = folder / "report.html"
+    if report.is_file() and report.resolve().is_relative_to(out.resolve()):
+        return report.resolve().relative_to(out.resolve()).as_posix()
+    return ""

@@ -1,0 +1,1 @@
+"""Where answers come from, one file each; every file offers `MODEL` (see `benchmarks/model.py`)."""

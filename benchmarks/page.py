@@ -1,0 +1,63 @@
+"""HTML pages: one self-contained file each, no network, every text escaped (jinja2 autoescape)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from benchmarks.results import SuiteResult
+from benchmarks.suites import SUITES
+
+# Twelve hues that stay apart on light and dark ground.
+PALETTE = (
+    "#e6553c", "#2f8fd8", "#2ca66a", "#b667d6", "#e0962a", "#13a5a3", "#d9478f", "#7b8be8", "#8aa32a", "#c26b45",
+    "#5d9fb0", "#a0729c",
+)  # fmt: skip
+TITLES = {suite.name: suite.title for suite in SUITES}
+
+
+def colours(concepts: Iterable[str]) -> dict[str, str]:
+    """A colour for each concept of a section: apart from each other while the palette lasts, the same in all its
+    pictures and on every run."""
+    return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(sorted(set(concepts)))}
+
+
+def shown(value: float | None, percent: bool = True) -> str:
+    """A number for people: shares in percent with one decimal, others with three figures; a dash where undefined."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f}" if percent else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def metrics_of(result: SuiteResult) -> dict[str, tuple[str, bool, bool]]:
+    """Number name -> meaning, percent, higher is better; from the suite's scorer, empty when this version has none."""
+    for suite in SUITES:
+        if suite.name == result.suite:
+            return {m.name: (m.meaning, m.percent, m.higher_is_better) for m in suite.load().metrics}
+    return {}
+
+
+def is_percent(result: SuiteResult, name: str) -> bool:
+    """Whether a number is shown in percent."""
+    return metrics_of(result).get(name, ("", True, True))[1]
+
+
+@cache
+def _environment() -> Environment:
+    environment: Any = Environment(
+        loader=PackageLoader("benchmarks", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["shown"] = shown
+    environment.globals["titles"] = TITLES
+    environment.globals["metrics_of"] = metrics_of
+    environment.globals["is_percent"] = is_percent
+    return environment
+
+
+def render_page(template: str, **values: Any) -> str:
+    """The whole page as text. Charts and drawings are markup of our own making (`markupsafe.Markup`)."""
+    return _environment().get_template(template).render(**values)

@@ -1,0 +1,117 @@
+"""`results.json`: the numbers of one model on one dataset, with everything needed to read them right.
+
+Versioned: `VERSION` rises when a reader of the old form would misread the new one. Written with sorted keys and no date, so
+scoring the same predictions twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from benchmarks.scorer import Interval
+
+FORMAT = "refvlm-bench-results"
+VERSION = 1
+
+
+class ResultsError(Exception):
+    """A result file that cannot be used; one line with the file, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """One suite on one source and split. `n` samples, of which `missing` had no answer and `invalid` a faulty one; both
+    are in the numbers. `rows` names the Parquet file of its rows, relative to the result file."""
+
+    suite: str
+    version: int
+    task: str
+    scorer: str
+    source: str
+    split: str
+    primary: str
+    higher_is_better: bool
+    n: int
+    missing: int
+    invalid: int
+    numbers: Mapping[str, float | None]
+    intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    rows: str = ""
+
+    @property
+    def key(self) -> tuple[str, int, str, str]:
+        """What may be ranked together: same suite, version, source and split."""
+        return (self.suite, self.version, self.source, self.split)
+
+    @property
+    def value(self) -> float | None:
+        """The primary number."""
+        return self.numbers.get(self.primary)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One model on one dataset. `predictions_sha256` ties the numbers to the file they came from; `intake` counts what
+    was wrong with that file; `other_dataset` is True when it was made for another dataset and scored all the same."""
+
+    model: str
+    dataset: str
+    dataset_name: str
+    predictions_sha256: str
+    engine: str
+    versions: Mapping[str, str]
+    options: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    intake: Mapping[str, Any]
+    suites: tuple[SuiteResult, ...]
+    other_dataset: bool = False
+
+
+def results_to_json(results: Results) -> str:
+    """The file's text; inverse of `results_from_json`. NaN and infinity cannot be in it."""
+    wire = {"format": FORMAT, "version": VERSION, **asdict(results)}
+    return json.dumps(wire, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(results_to_json(results), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_results(path: Path) -> Results:
+    """Read a result file, or the one in a folder. Raises `ResultsError`."""
+    if path.is_dir():
+        path = path / "results.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(
+            f"{path} cannot be read ({error}); a results.json of `refvlm-bench score` is right"
+        ) from error
+    return results_from_json(text, path)
+
+
+def results_from_json(text: str, path: Path) -> Results:
+    """Read the text of a result file; `path` is for messages. Raises `ResultsError`."""
+    try:
+        wire: Any = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path} is not JSON ({error}); score the predictions again") from error
+    if not isinstance(wire, dict) or cast(dict[str, Any], wire).get("format") != FORMAT:
+        raise ResultsError(f'{path} is no result file; {{"format": "{FORMAT}", ...}} is right')
+    fields = cast(dict[str, Any], wire)
+    if fields.get("version") != VERSION:
+        raise ResultsError(f"{path} has version {fields.get('version')!r}; this program reads version {VERSION}")
+    try:
+        return msgspec.convert(fields, Results)
+    except msgspec.ValidationError as error:
+        raise ResultsError(f"{path} lacks or garbles a field ({error}); score the predictions again") from error

@@ -1,0 +1,153 @@
+"""What a scorer is: the contract every `benchmarks/scorers/<family>.py` meets with its one public name `SCORER`.
+
+Scoring is two functions over saved answers: `score` turns one truth and one answer into a row, `summarize` turns rows
+into numbers. A row holds sufficient statistics: for a mean that is the sample's own value, for AP the boxes, classes
+and confidences of the sample, because AP belongs to the whole set. Rows are saved (Parquet), so a new summary needs
+neither the model nor the dataset again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
+from vtinstruct.units import UnitKind
+
+Row = dict[str, Any]
+State = Literal["ok", "invalid", "missing"]
+Engine = Literal["hotcoco", "official"]
+
+# What every row carries, whatever the scorer: who, which photo (the unit of the bootstrap), and how it was answered.
+# `quality` is the sample's own standing in 0..1, used only to order galleries and to find what moved between models.
+COMMON: dict[str, Any] = {
+    "id": pl.String, "task": pl.String, "source": pl.String, "photo": pl.String, "state": pl.String,
+    "quality": pl.Float64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One model's answer to one sample, read and checked.
+
+    `state` is "missing" when the file has no answer, "invalid" when anything in it could not be read or used (`faults`
+    says what), else "ok". What *can* be read of an invalid answer is in `parts` and is scored; a reference whose
+    geometry could not be used has `unit` None. `plan_agrees` is None without a plan block.
+    """
+
+    text: str = ""
+    parts: Parts = ()
+    state: State = "missing"
+    faults: tuple[str, ...] = ()
+    plan_agrees: bool | None = None
+
+    def triplets(self, kind: UnitKind | None = None) -> tuple[Triplet, ...]:
+        """The triplets in order, of one unit kind or of all."""
+        return tuple(p for p in self.parts if isinstance(p, Triplet) and (kind is None or p.kind == kind))
+
+    def references(self, kind: UnitKind) -> tuple[Reference, ...]:
+        """The references of one unit kind, in `<REF>` order."""
+        return tuple(reference for triplet in self.triplets(kind) for reference in triplet.references)
+
+
+MISSING = Answered()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a scorer may use beside truth and answer.
+
+    `truth_root` and `answer_root` are the folders that relative depth paths start from; `vocabulary` maps a class name
+    (and its synonyms), normalised by `class_key`, to the source's category id; `class_names` maps ids back to the names
+    reports show; `engine` picks the AP implementation; `resamples` and `seed` drive the intervals (0 resamples: none).
+    """
+
+    truth_root: Path = Path(".")
+    answer_root: Path = Path(".")
+    vocabulary: Mapping[str, int] = field(default_factory=dict[str, int])
+    class_names: Mapping[int, str] = field(default_factory=dict[int, str])
+    engine: Engine = "hotcoco"
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a scorer: its name, direction, what it is, and where the definition comes from."""
+
+    name: str
+    meaning: str
+    higher_is_better: bool = True
+    percent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval of one number, by bootstrap over photos. `method` is "bca" or "basic"."""
+
+    low: float
+    high: float
+    method: str
+    resamples: int
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The numbers of one set of rows. None says "not defined here" (no ground truth of that size, no such sample).
+
+    `details` is JSON: per-class numbers, curves, counts of unknown classes, and remarks a reader must know.
+    """
+
+    numbers: Mapping[str, float | None]
+    intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A metric family.
+
+    `tasks` are the tasks whose answers it can judge (empty: every task); `metrics` its numbers in report order, the
+    first being the usual primary one; `columns` the columns its rows add to `COMMON`; `source` the paper section or
+    official script whose definition it follows. `score` never raises on an answer, whatever is in it; `summarize` gives
+    exactly the numbers in `metrics`, does not depend on the order of rows, and takes zero rows.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    columns: Mapping[str, Any]
+    score: Callable[[Dialogue, Answered, Setting], Row]
+    summarize: Callable[[pl.DataFrame, Setting], Summary]
+    source: str
+
+    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """Rows as a table in the scorer's own column order and types; zero rows give an empty table."""
+        schema = {**COMMON, **self.columns}
+        return pl.DataFrame({name: [row[name] for row in rows] for name in schema}, schema=schema, strict=False)
+
+
+def class_key(name: str) -> str:
+    """The declared phrase -> class rule, "exact": case and runs of white space (and `_`) do not matter, nothing else."""
+    return " ".join(name.replace("_", " ").casefold().split())
+
+
+def common(truth: Dialogue, answer: Answered, quality: float) -> Row:
+    """The columns of `COMMON`. Samples without a photo are their own unit of the bootstrap."""
+    photo = truth.photo.id if truth.photo else truth.id
+    return {
+        "id": truth.id, "task": truth.task, "source": truth.source, "photo": photo, "state": answer.state,
+        "quality": quality,
+    }  # fmt: skip
+
+
+def true_references(truth: Dialogue, kind: UnitKind) -> tuple[Reference, ...]:
+    """The annotated references of one unit kind in the answered turn (the dialogue's last), in `<REF>` order."""
+    turn = truth.turns[-1]
+    triplets = (part for part in turn.parts if isinstance(part, Triplet) and part.kind == kind)
+    return tuple(reference for triplet in triplets for reference in triplet.references)

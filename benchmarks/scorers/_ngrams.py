@@ -1,0 +1,135 @@
+"""BLEU, ROUGE-L and CIDEr-D over tokenised captions, by the definitions of the COCO caption evaluation.
+
+Sources: pycocoevalcap `bleu/bleu_scorer.py` (Papineni et al., ACL 2002; closest reference length), `rouge/rouge.py` (Lin,
+ACL 2004; beta 1.2), `cider/cider_scorer.py` (Vedantam et al., CVPR 2015; the D variant with sigma 6, scaled by 10). Written
+anew; checked against it in `tests/benchmarks/test_captions.py`. A caption is a list of tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = Sequence[str]
+Grams = Counter[tuple[str, ...]]
+Floats = NDArray[np.float64]
+
+ORDERS = 4
+SMALL, TINY = 1e-9, 1e-15  # the official script's guards against dividing by and taking the logarithm of 0
+
+
+def grams(caption: Tokens) -> Grams:
+    """How often each run of one to four tokens occurs."""
+    found: Grams = Counter()
+    for order in range(1, ORDERS + 1):
+        found.update(tuple(caption[i : i + order]) for i in range(len(caption) - order + 1))
+    return found
+
+
+# --- BLEU ------------------------------------------------------------------------------------------------------------
+
+
+def bleu_counts(caption: Tokens, references: Sequence[Tokens]) -> list[float]:
+    """What corpus BLEU sums: matches of order 1-4, guesses of order 1-4, caption length, closest reference length."""
+    most: Grams = Counter()
+    for reference in references:
+        most |= grams(reference)
+    matches = [0.0] * ORDERS
+    for gram, count in grams(caption).items():
+        matches[len(gram) - 1] += min(count, most[gram])
+    guesses = [float(max(0, len(caption) - order)) for order in range(ORDERS)]
+    closest = min((abs(len(reference) - len(caption)), len(reference)) for reference in references)[1]
+    return [*matches, *guesses, float(len(caption)), float(closest)]
+
+
+def bleu(totals: Floats) -> Floats:
+    """BLEU-1..4 from summed counts (..., 10): (..., 4). Brevity penalty on the whole corpus."""
+    matches, guesses = totals[..., :ORDERS], totals[..., ORDERS : 2 * ORDERS]
+    logs = np.log((matches + TINY) / (guesses + SMALL))
+    means = np.cumsum(logs, axis=-1) / np.arange(1, ORDERS + 1)
+    length = (totals[..., -2] + TINY) / (totals[..., -1] + SMALL)
+    penalty = np.where(length < 1, 1 - 1 / length, 0.0)
+    return np.exp(means + penalty[..., None])
+
+
+# --- ROUGE-L ---------------------------------------------------------------------------------------------------------
+
+
+def rouge_l(caption: Tokens, references: Sequence[Tokens], beta: float = 1.2) -> float:
+    """F-beta of the longest common subsequence: best precision and best recall over the references, apart."""
+    if not caption:
+        return 0.0
+    common = [_common_length(caption, reference) for reference in references]
+    precision = max(length / len(caption) for length in common)
+    recall = max(
+        length / len(reference) if reference else 0.0 for length, reference in zip(common, references, strict=True)
+    )
+    if not precision or not recall:
+        return 0.0
+    return (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
+
+
+def _common_length(a: Tokens, b: Tokens) -> int:
+    row = [0] * (len(b) + 1)
+    for token in a:
+        diagonal = 0
+        for j, other in enumerate(b, start=1):
+            above = row[j]
+            row[j] = diagonal + 1 if token == other else max(above, row[j - 1])
+            diagonal = above
+    return row[-1]
+
+
+# --- CIDEr-D ---------------------------------------------------------------------------------------------------------
+
+
+def cider_d(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]], sigma: float = 6.0) -> list[float]:
+    """CIDEr-D of every caption against its references; document frequencies come from all the references given.
+
+    With one photo log(1) = 0 weighs every n-gram 0: the score is 0 whatever is said. That is the definition.
+    """
+    counts = [[grams(reference) for reference in several] for several in references]
+    frequency: Counter[tuple[str, ...]] = Counter()
+    for several in counts:
+        frequency.update(set[tuple[str, ...]]().union(*several))
+    log_photos = math.log(len(captions)) if captions else 0.0
+
+    def vector(counted: Grams) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
+        weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
+        squares = [0.0] * ORDERS
+        for gram, count in counted.items():
+            weight = count * (log_photos - math.log(max(1.0, frequency[gram])))
+            weights[len(gram) - 1][gram] = weight
+            squares[len(gram) - 1] += weight**2
+        # the official length is the number of bigrams
+        length = sum(count for gram, count in counted.items() if len(gram) == 2)
+        return weights, [math.sqrt(square) for square in squares], length
+
+    scores: list[float] = []
+    for caption, several in zip(captions, counts, strict=True):
+        own, norms, length = vector(grams(caption))
+        total = np.zeros(ORDERS)
+        for other, other_norms, other_length in map(vector, several):
+            total += _cosines(own, norms, other, other_norms) * math.exp(
+                -((length - other_length) ** 2) / (2 * sigma**2)
+            )
+        scores.append(float(total.mean()) / len(several) * 10.0)
+    return scores
+
+
+def _cosines(
+    own: list[dict[tuple[str, ...], float]], norms: list[float], other: list[dict[tuple[str, ...], float]],
+    other_norms: list[float],
+) -> Floats:  # fmt: skip
+    found = np.zeros(ORDERS)
+    for order in range(ORDERS):
+        theirs = other[order]
+        # clipped: saying a word more often than the reference does not help
+        shared = sum(min(w, theirs[g]) * theirs[g] for g, w in own[order].items() if g in theirs)
+        if norms[order] and other_norms[order]:
+            found[order] = shared / (norms[order] * other_norms[order])
+    return found

@@ -1,0 +1,118 @@
+"""AP of poses by object keypoint similarity (OKS).
+
+Source: cocoapi `cocoeval.py`, iouType "keypoints" (`computeOks`); https://cocodataset.org/#keypoints-eval. At most 20
+poses a photo; persons without a labelled point are ignored, neither helping nor hurting; areas are the annotation's.
+The per-joint sigmas are COCO's 17, so only that skeleton is scored here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.engine import KEYPOINT_NUMBERS, Instances
+from benchmarks.matching import Similar
+from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
+from benchmarks.scorers._ap import ap_metrics, summarize_ap
+from benchmarks.scorers._instances import COLUMNS, Kind, columns, flat, instance_row
+from vtinstruct.dialogue import Dialogue, Reference
+from vtinstruct.units import COCO_KEYPOINTS, Keypoints, Unit
+
+Floats = NDArray[np.float64]
+JOINTS = len(COCO_KEYPOINTS)
+# cocoeval.py, Params.setKpParams: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles
+SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000.0
+
+
+def oks(found: Floats, true: Floats, boxes_xywh: Floats, areas: Floats) -> Floats:
+    """Object keypoint similarity of poses (F, 51) with poses (T, 51): (F, T).
+
+    Distances are scaled by the truth's area and the joint's sigma, over labelled joints; where none is labelled, by how
+    far each joint lies outside the truth's box grown to three times its size.
+    """
+    fx, fy = found[:, None, 0::3], found[:, None, 1::3]
+    tx, ty, labelled = true[None, :, 0::3], true[None, :, 1::3], true[None, :, 2::3] > 0
+    x, y, width, height = (boxes_xywh[None, :, i, None] for i in range(4))
+    any_ = labelled.any(axis=2, keepdims=True)
+    outside_x = np.maximum(0.0, x - width - fx) + np.maximum(0.0, fx - (x + width * 2))
+    outside_y = np.maximum(0.0, y - height - fy) + np.maximum(0.0, fy - (y + height * 2))
+    dx, dy = np.where(any_, fx - tx, outside_x), np.where(any_, fy - ty, outside_y)
+    error = (dx**2 + dy**2) / (SIGMAS * 2) ** 2 / (areas[None, :, None] + np.spacing(1)) / 2
+    used = labelled | ~any_
+    return np.where(used, np.exp(-error), 0.0).sum(axis=2) / used.sum(axis=2)
+
+
+def _value(unit: Unit | None, reference: Reference, size_wh: tuple[int, int]) -> tuple[Floats, Floats, float] | None:
+    """The pose (51,), its box and area; None for another skeleton. No unit but a box: an annotated person without a
+    labelled point."""
+    if isinstance(unit, Keypoints) and len(unit.keypoints_xyv) == JOINTS:
+        pose = np.array(unit.keypoints_xyv, dtype=np.float64).ravel()
+    elif reference.box_xyxy is not None and not (isinstance(unit, Keypoints) and unit.keypoints_xyv):
+        pose = np.zeros(3 * JOINTS)
+    else:
+        return None
+    box = _extent(pose) if reference.box_xyxy is None else np.array(reference.box_xyxy)
+    sides = box[2:] - box[:2]
+    return (
+        pose,
+        np.concatenate([box[:2], sides]),
+        float(sides[0] * sides[1]) if reference.area is None else reference.area,
+    )
+
+
+def _extent(pose: Floats) -> Floats:
+    return np.array([pose[0::3].min(), pose[1::3].min(), pose[0::3].max(), pose[1::3].max()])
+
+
+def _oks_of_values(found: list[Any], true: list[Any], crowd: list[bool]) -> Floats:
+    poses = np.array([value[0] for value in found]).reshape(-1, 3 * JOINTS)
+    truths = np.array([value[0] for value in true]).reshape(-1, 3 * JOINTS)
+    return oks(poses, truths, np.array([v[1] for v in true]).reshape(-1, 4), np.array([v[2] for v in true]))
+
+
+KIND = Kind("keypoint", _value, lambda value, _: tuple(value[1].tolist()), lambda value: value[2], _oks_of_values)
+POSE_COLUMNS: dict[str, Any] = {"true_pose": pl.List(pl.Float64), "found_pose": pl.List(pl.Float64)}
+
+
+def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
+    """One sample's annotated and answered poses."""
+    row, true, found = instance_row(truth, answer, KIND, setting)
+    return row | {"true_pose": _poses(true.values), "found_pose": _poses(found.values)}
+
+
+def _poses(values: list[Any]) -> list[float]:
+    return np.concatenate([value[0] for value in values]).tolist() if values else []
+
+
+def _sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+    return _with_poses(rows, "true"), _with_poses(rows, "found")
+
+
+def _with_poses(rows: pl.DataFrame, side: str) -> Instances:
+    plain = columns(rows, side)
+    poses = flat(rows[f"{side}_pose"], np.float64).reshape(-1, 3 * JOINTS)
+    return Instances(
+        plain.image, plain.category, plain.boxes_xywh, plain.area, plain.crowd, plain.score, keypoints=poses
+    )
+
+
+def _similar(truth: Instances, found: Instances) -> Similar:
+    assert truth.keypoints is not None
+    assert found.keypoints is not None
+    true_poses, found_poses = truth.keypoints, found.keypoints
+    return lambda f, t: oks(found_poses[f], true_poses[t], truth.boxes_xywh[t], truth.area[t])
+
+
+def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
+    """The 10 COCO numbers of poses, and what holds without confidences."""
+    return summarize_ap(rows, setting, "keypoints", METRICS, _sides, _similar)
+
+
+METRICS = ap_metrics(KEYPOINT_NUMBERS, "keypoint")
+SCORER = Scorer(
+    "ap_keypoint", ("keypoints", "region_keypoints"), METRICS, COLUMNS | POSE_COLUMNS, score, summarize,
+    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType keypoints",
+)  # fmt: skip

@@ -1,0 +1,68 @@
+"""TRP itself: can the text be read, and does it speak of the right things, whatever the geometry.
+
+* parse rate: share of samples whose text has no TRP error; a missing answer is not read.
+* triplet F1: over the set, of triplets that agree in concept, unit and number of references.
+* plan agreement: share of the answers with a plan block whose plan is readable and equals the body.
+* invalid share: samples with any fault, of text or of geometry.
+Source: REF-VLM (arXiv 2503.07413), section 3.1, for the form; the numbers are ours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.intervals import mean_interval
+from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, class_key, common
+from vtinstruct.dialogue import Dialogue, Triplet
+
+COLUMNS: dict[str, Any] = {
+    "parsed": pl.Boolean, "plan": pl.Boolean, "hits": pl.Int64, "true_count": pl.Int64, "found_count": pl.Int64,
+    "faults": pl.List(pl.String),
+}  # fmt: skip
+METRICS = (
+    Metric("parse_rate", "share of samples whose text is read without a TRP error"),
+    Metric("triplet_F1", "F1 of triplets that agree in concept, unit and count, over the whole set"),
+    Metric("plan_agreement", "share of the answers with a plan block whose plan equals the body"),
+    Metric("invalid_share", "share of samples with any fault of text or geometry", higher_is_better=False),
+)
+
+
+def _bag(triplets: tuple[Triplet, ...]) -> Counter[tuple[str, str, int]]:
+    return Counter((class_key(t.concept), t.kind, len(t.references)) for t in triplets)
+
+
+def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
+    """Whether the text was read, and how many triplets agree."""
+    true = _bag(tuple(part for part in truth.turns[-1].parts if isinstance(part, Triplet)))
+    found = _bag(answer.triplets())
+    parsed = answer.state != "missing" and not any(fault.startswith("trp: ") for fault in answer.faults)
+    hits = (true & found).total()
+    total = true.total() + found.total()
+    return common(truth, answer, 2 * hits / total if total else float(parsed)) | {
+        "parsed": parsed, "plan": answer.plan_agrees, "hits": hits, "true_count": true.total(),
+        "found_count": found.total(), "faults": sorted(set(answer.faults)),
+    }  # fmt: skip
+
+
+def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
+    """The four shares, and which faults there were."""
+    n, total = rows.height, int(rows["true_count"].sum()) + int(rows["found_count"].sum())
+    plans = rows["plan"].drop_nulls().to_numpy().astype(np.float64)
+    parsed = rows["parsed"].to_numpy().astype(np.float64)
+    numbers: dict[str, float | None] = {
+        "parse_rate": float(parsed.mean()) if n else None,
+        "triplet_F1": 2 * int(rows["hits"].sum()) / total if total else None,
+        "plan_agreement": float(plans.mean()) if plans.size else None,
+        "invalid_share": float((rows["state"] == "invalid").to_numpy().astype(np.float64).mean()) if n else None,
+    }
+    got = mean_interval(parsed, rows["photo"].to_list(), setting.resamples, setting.seed)
+    counts = Counter(fault for faults in rows["faults"].to_list() for fault in faults)
+    details = {"faults": dict(sorted(counts.items())), "with_plan": int(plans.size)}
+    return Summary(numbers, {"parse_rate": got} if got else {}, details)
+
+
+SCORER = Scorer("trp", (), METRICS, COLUMNS, score, summarize, "REF-VLM (arXiv 2503.07413), section 3.1")

@@ -1,0 +1,73 @@
+"""What makes a benchmark: a versioned table of suites.
+
+A suite is one task judged by one scorer, with one primary number. It is scored apart for every source that feeds the task,
+because classes and difficulty differ. A suite's `version` rises when its numbers would change for the same predictions;
+results of different versions are never ranked together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.scorer import Metric, Scorer
+from vtinstruct import plugins
+
+ROOM = "benchmarks.scorers"
+
+
+class SuiteError(Exception):
+    """A suite that does not exist, or names what its scorer does not have; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """`task` "" means every task at once (and all sources together). `comparable` says which published numbers the
+    primary one may be put beside, and on which data; "" when there are none."""
+
+    name: str
+    version: int
+    task: str
+    scorer: str
+    primary: str
+    title: str
+    comparable: str = ""
+
+    def load(self) -> Scorer:
+        """The scorer, by its file name."""
+        found: Scorer = plugins.load(ROOM, self.scorer)
+        return found
+
+    def metric(self) -> Metric:
+        """The primary metric's own entry."""
+        for metric in self.load().metrics:
+            if metric.name == self.primary:
+                return metric
+        raise SuiteError(f"suite {self.name}: scorer {self.scorer} has no number {self.primary!r}")
+
+
+SUITES: tuple[Suite, ...] = (
+    Suite("det", 1, "det", "ap_box", "AP", "Detection", "COCO box AP, on coco_instances val2017"),
+    Suite("cond_det", 1, "cond_det", "ap_box", "AP", "Detection by name"),
+    Suite("seg", 1, "seg", "ap_mask", "AP", "Instance segmentation", "COCO mask AP, on coco_instances val2017"),
+    Suite("keypoints", 1, "keypoints", "ap_keypoint", "AP", "Keypoints", "COCO keypoint AP, on coco_keypoints val2017"),
+    Suite("rec", 1, "rec", "rec", "Acc@.5", "Referring comprehension", "RefCOCO/+/g Acc@0.5, on their official splits"),
+    Suite("res", 1, "res", "res", "cIoU", "Referring segmentation", "RefCOCO/+/g oIoU, on their official splits"),
+    Suite("interactive_seg", 1, "interactive_seg", "interactive", "mIoU", "Interactive segmentation"),
+    Suite("depth", 1, "depth", "depth", "d1[none,80m,none]", "Depth",
+          "NYUv2 by the numbers in [eigen_nyu,10m,none], KITTI by those in [garg,80m,none]"),
+    Suite("caption", 1, "caption", "captions", "CIDEr-D", "Captions", "COCO captions CIDEr-D, on the Karpathy test split"),
+    Suite("reg_box", 1, "reg_box", "captions", "CIDEr-D", "Referring expression generation",
+          "RefCOCOg CIDEr-D, on its validation split"),
+    Suite("trp", 1, "", "trp", "parse_rate", "TRP validity"),
+)  # fmt: skip
+
+
+def suites_for(tasks: Sequence[str], names: Sequence[str] = ()) -> tuple[Suite, ...]:
+    """The suites that these tasks feed, in table order; only those named, when names are given. Raises `SuiteError` on a
+    name that no suite has."""
+    unknown = sorted(set(names) - {suite.name for suite in SUITES})
+    if unknown:
+        known = ", ".join(suite.name for suite in SUITES)
+        raise SuiteError(f"no suite {', '.join(map(repr, unknown))}; known: {known}")
+    return tuple(s for s in SUITES if (not s.task or s.task in tasks) and (not names or s.name in names))
