@@ -120,9 +120,16 @@ def test_a_full_record_feeds_every_task(name, training):
         assert dialogues == made(task, record, training, seed)
     if task.units:
         assert any(True for seed in range(20) for d in made(task, record, training, seed) for _ in d.references())
-    if task.prompts:
-        kinds = {p.kind for seed in range(20) for d in made(task, record, training, seed) for _, p in d.prompts()}
-        assert kinds == set(task.prompts)
+
+
+@each_task
+def test_every_kind_of_prompt_it_names_is_drawn(name):
+    boxes_only = full_record(regions=tuple(replace(region, mask_rle=None) for region in full_record().regions))
+    task, kinds = task_named(name), set[str]()
+    for seed in range(60):
+        for record in (full_record(), boxes_only):
+            kinds.update(prompt.kind for d in made(task, record, True, seed) for _, prompt in d.prompts())
+    assert kinds == set(task.prompts)
 
 
 @each_task

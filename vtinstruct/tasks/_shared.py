@@ -26,6 +26,7 @@ from vtinstruct.geometry import rle_box
 from vtinstruct.prompts import PromptError, draw
 from vtinstruct.record import Drop, Record, Region
 from vtinstruct.task import Setting
+from vtinstruct.tasks._categories import by_category
 from vtinstruct.units import Box, Keypoints, Mask, Unit, UnitKind
 
 Make = Callable[[Record, Setting], Iterator[Dialogue]]
@@ -162,10 +163,7 @@ def triplet(concept: str, kind: UnitKind, regions: Iterable[Region]) -> Triplet:
 
 def triplets_by_category(regions: Iterable[Region], kind: UnitKind) -> list[Triplet]:
     """One triplet for each category, by name."""
-    groups: dict[str, list[Region]] = {}
-    for region in regions:
-        groups.setdefault(region.category, []).append(region)
-    return [triplet(category, kind, groups[category]) for category in sorted(groups)]
+    return [triplet(category, kind, found) for category, found in by_category(regions).items()]
 
 
 def listing(triplets: Sequence[Triplet]) -> Parts:
@@ -176,7 +174,7 @@ def listing(triplets: Sequence[Triplet]) -> Parts:
     return tuple(parts)
 
 
-# --- what scoring ignores, and what is known to be absent ------------------------------------------------------------
+# --- what scoring ignores --------------------------------------------------------------------------------------------
 
 
 def is_crowd(region: Region) -> bool:
@@ -197,24 +195,6 @@ def exam(
     )
 
 
-def absent_categories(record: Record, setting: Setting, things_only: bool = False) -> list[str]:
-    """Categories that are certainly not in the photo, by name: a source's own negatives, or else the rest of a
-    vocabulary that was annotated exhaustively. A crowd counts as present."""
-    if record.negatives:
-        candidates = set(record.negatives)
-    elif record.exhaustive:
-        candidates = {category.name for category in setting.vocabulary if category.thing or not things_only}
-    else:
-        return []
-    present = {region.category for region in record.regions}
-    return sorted(name for name in candidates - present - set(record.not_exhaustive) if name.strip())
-
-
-def surely_empty(record: Record) -> bool:
-    """Whether "there is nothing" is the truth about a photo, and not a gap in its annotation."""
-    return record.exhaustive and not record.regions
-
-
 # --- prompts ---------------------------------------------------------------------------------------------------------
 
 
@@ -223,16 +203,30 @@ def prompted(
 ) -> Iterator[tuple[Region, Prompt]]:
     """Regions with a mark on each: in training one kind at random, in evaluation every kind, drawn exactly.
 
-    At most `cap` regions a photo, chosen by the rng (so by record and seed alone), in canonical order.
+    At most `cap` regions a photo, chosen by the rng (so by record and seed alone), in canonical order. A region
+    without a mask is marked with the kinds that need none.
     """
-    if record.photo is None:
-        return
     ordered = reading_order(regions)
     if len(ordered) > cap:
         ordered = [ordered[index] for index in sorted(setting.rng.sample(range(len(ordered)), cap))]
     for region in ordered:
-        for kind in (setting.rng.choice(kinds),) if setting.training else kinds:
-            try:
-                yield region, draw(kind, region, record.photo.size_wh, setting.rng, exact=not setting.training)
-            except PromptError as error:
-                leave_out(record, setting, "no prompt could be drawn", str(error))
+        fitting: list[PromptKind] = [kind for kind in kinds if region.mask_rle is not None or kind in ("point", "box")]
+        if not fitting:
+            leave_out(record, setting, "no prompt could be drawn", f"region {region.id} has no mask")
+        elif setting.training:
+            fitting = [setting.rng.choice(fitting)]
+        for kind in fitting:
+            prompt = mark(record, setting, region, kind)
+            if prompt is not None:
+                yield region, prompt
+
+
+def mark(record: Record, setting: Setting, region: Region, kind: PromptKind) -> Prompt | None:
+    """A mark on a region, drawn loosely in training and exactly in evaluation; None (with a reason) if none can be."""
+    if record.photo is None:
+        return None
+    try:
+        return draw(kind, region, record.photo.size_wh, setting.rng, exact=not setting.training)
+    except PromptError as error:
+        leave_out(record, setting, "no prompt could be drawn", str(error))
+        return None

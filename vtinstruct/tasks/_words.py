@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from vtinstruct.dialogue import Triplet
-from vtinstruct.record import Expression, Record, Region
+from vtinstruct.record import Expression, Question, Record, Region
 from vtinstruct.task import Setting
 from vtinstruct.tasks._shared import leave_out, one_line, triplet, unit_of
+from vtinstruct.tasks._spans import holds_place, plain
 from vtinstruct.units import UnitKind
 
 
@@ -48,4 +49,31 @@ def expressions_by_region(record: Record) -> dict[str, tuple[str, ...]]:
         phrase = one_line(expression.text)
         if phrase and len(set(expression.region_ids)) == 1:
             found.setdefault(expression.region_ids[0], {})[phrase] = None
+    return {id_: tuple(phrases) for id_, phrases in found.items()}
+
+
+def accepted(record: Record, setting: Setting, question: Question) -> tuple[str, ...]:
+    """All accepted answers of a question as words, the one to teach first; none (with a reason) when it has no answer."""
+    answers = tuple(words for answer in question.answers if (words := plain(answer)))
+    if not answers or not plain(question.question):
+        leave_out(record, setting, "question without words or answer", f"question {question.id}")
+        return ()
+    return answers
+
+
+def questions(record: Record, setting: Setting) -> Iterator[tuple[Question, str, tuple[str, ...]]]:
+    """Every question that stands without marks on the photo, its words and its accepted answers."""
+    for question in record.questions:
+        if not holds_place(question.question) and (answers := accepted(record, setting, question)):
+            yield question, plain(question.question), answers
+
+
+def phrases_by_region(record: Record) -> dict[str, tuple[str, ...]]:
+    """Region id -> all words of grounded captions that are tied to this region and no other, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for caption in record.grounded_captions:
+        for span in caption.spans:
+            phrase = one_line(caption.text[span.start : span.stop])
+            if phrase and len(set(span.region_ids)) == 1:
+                found.setdefault(span.region_ids[0], {})[phrase] = None
     return {id_: tuple(phrases) for id_, phrases in found.items()}

@@ -1,8 +1,8 @@
 """Task 13, `cond_det`: a photo and a class (or a class with an attribute) -> its boxes, or none.
 
-In training up to `CAP` categories of a photo are asked for, sometimes one with an attribute ("red car"), and sometimes
-one that is certainly absent. In evaluation every category of the photo is asked for once, and one absent one. Which
-categories count as absent: `_shared.absent_categories`; one that is not annotated exhaustively never does.
+In training up to `_categories.CAP` categories of a photo are asked for, sometimes one with an attribute ("red car"), and
+sometimes one that is certainly absent. In evaluation every category of the photo is asked for once, and one absent one.
+Which categories count as absent: `_categories.absent_categories`.
 """
 
 from __future__ import annotations
@@ -12,34 +12,22 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record, Region
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import absent_categories, ask, exam, instances, of_a_photo, triplet
+from vtinstruct.tasks._categories import by_category, one_absent, some
+from vtinstruct.tasks._shared import ask, exam, instances, of_a_photo, triplet
 
-CAP = 4  # categories a photo in training
-ABSENT_SHARE = 0.3  # of training photos are asked for something that is not there
 ATTRIBUTE_SHARE = 0.3  # of training categories are narrowed by an attribute, where there is one
 
 
 @of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue per category asked for."""
-    rng = setting.rng
-    groups: dict[str, list[Region]] = {}
-    for region in instances(record, setting, "box"):
-        if region.thing:
-            groups.setdefault(region.category, []).append(region)
-    names = sorted(groups)
-    if setting.training and len(names) > CAP:
-        names = sorted(rng.sample(names, CAP))
-    asked = [(name, *_narrowed(name, groups[name], setting)) for name in names]
-    absent = absent_categories(record, setting, things_only=True)
-    if absent and (not setting.training or rng.random() < ABSENT_SHARE):
-        name = rng.choice(absent)
-        asked.append((name, name, []))
+    groups = by_category(region for region in instances(record, setting, "box") if region.thing)
+    asked = [(name, *_narrowed(name, groups[name], setting)) for name in some(groups, setting)]
+    asked += [(name, name, list[Region]()) for name in one_absent(record, setting, things_only=True)]
     for n, (category, phrase, regions) in enumerate(asked):
         found = triplet(phrase, "box", regions)
-        question = setting.words.say(rng, "question", phrase=found.concept)
-        slot = "answer" if regions else "nothing"
-        answer = setting.words.say(rng, slot, objects=found)
+        question = setting.words.say(setting.rng, "question", phrase=found.concept)
+        answer = setting.words.say(setting.rng, "answer" if regions else "nothing", objects=found)
         yield ask(record, setting, n, question, answer, exam(record, "box", concepts=(category,)))
 
 

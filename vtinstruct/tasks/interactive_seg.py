@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vtinstruct.dialogue import Dialogue, PromptKind
+from vtinstruct.dialogue import Dialogue, Evaluation, PromptKind
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, instances, of_a_photo, prompted, triplet
+from vtinstruct.tasks._shared import ask, instances, of_a_photo, prompted, triplet
 
 PROMPTS: tuple[PromptKind, ...] = ("point", "box", "scribble")
 CAP = 4  # regions a photo in training
@@ -26,7 +26,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     for n, (region, prompt) in enumerate(prompted(record, setting, regions, PROMPTS, cap)):
         question = setting.words.say(setting.rng, "question", region=prompt)
         answer = setting.words.say(setting.rng, "answer", objects=triplet(region.category, "mask", [region]))
-        yield ask(record, setting, n, question, answer, exam(record, "mask", concepts=(region.category,)))
+        yield ask(record, setting, n, question, answer, Evaluation(concepts=(region.category,)))
 
 
 TASK = Task(

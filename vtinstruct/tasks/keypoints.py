@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue, Triplet
 from vtinstruct.record import Record, Region
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, listing, of_a_photo, surely_empty, triplets_by_category
+from vtinstruct.tasks._categories import surely_empty
+from vtinstruct.tasks._shared import ask, exam, listing, of_a_photo, triplets_by_category
 
 NOBODY_SHARE = 0.1  # of training photos without anybody are asked about: most photos show no person
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, surely_empty, triplets_by_category
+from vtinstruct.tasks._categories import surely_empty
+from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, triplets_by_category
 
 
 @of_a_photo
