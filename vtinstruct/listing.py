@@ -45,6 +45,8 @@ def _wide() -> Console:
 def show_source(name: str, root: Path | None) -> None:
     """One source in full; with `root`, which splits are there, and how many records each has. Raises `SourceError`."""
     source = source_named(name)
+    if root is not None and not root.expanduser().is_dir():
+        raise SourceError(f"{root}: no such folder; the root of {source.title} is right")
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{source.name}: {source.title}, {source.homepage}", markup=False)
     console.print(f"licence  {source.licence}", markup=False)
@@ -56,8 +58,6 @@ def show_source(name: str, root: Path | None) -> None:
 
 
 def _show_root(source: Source, root: Path, console: Console) -> None:
-    if not root.is_dir():
-        raise SourceError(f"{root}: no such folder; the root of {source.title} is right")
     there = source.find(root)
     for split in source.splits:
         if split not in there:

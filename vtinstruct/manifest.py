@@ -48,24 +48,30 @@ class FileDigest:
 @dataclass(frozen=True, slots=True)
 class SplitInfo:
     """One split of a source: the files read, its slots (records, dropped ones included), how many of them were
-    built (`limit`), and one hash over the depth maps its dialogues name ("" without)."""
+    built (`limit`), its vocabulary in the source's own order (two splits may have two: Pascal Context's 59 and 459
+    classes), and one hash over the depth maps its dialogues name ("" without)."""
 
     files: tuple[FileDigest, ...]
     slots: int
     built: int
+    vocabulary: tuple[Category, ...] = ()
     depth_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """One source as built: its converter's version, licence, splits and vocabulary in the source's own order."""
+    """One source as built: its converter's version, licence and splits."""
 
     title: str
     homepage: str
     licence: str
     version: str
     splits: Mapping[str, SplitInfo]
-    vocabulary: tuple[Category, ...]
+
+    @property
+    def vocabulary(self) -> tuple[Category, ...]:
+        """The categories of all splits, each once; where splits disagree on an id, scores need the split's own."""
+        return tuple(dict.fromkeys(category for split in self.splits.values() for category in split.vocabulary))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,12 @@ class Manifest:
         """The splits of a task, sorted."""
         return tuple(sorted({shard.split for shard in self.files if shard.task == task}))
 
+    def vocabulary(self, source: str, split: str) -> tuple[Category, ...]:
+        """The categories of one split of a source, in the source's own order; empty when it has none."""
+        info = self.sources.get(source)
+        found = info.splits.get(split) if info else None
+        return found.vocabulary if found else ()
+
     def shards(self, task: str, split: str) -> tuple[Shard, ...]:
         """The files of one task and split, in order; `DatasetError` when there are none."""
         found = tuple(shard for shard in self.files if shard.task == task and shard.split == split)
@@ -115,7 +127,10 @@ def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo]) -> s
     said = {
         "shards": [[f.path, f.sha256, f.rows] for f in files],
         "depth": {name: {s: i.depth_sha256 for s, i in info.splits.items()} for name, info in sources.items()},
-        "vocabulary": {name: [asdict(c) for c in info.vocabulary] for name, info in sources.items()},
+        "vocabulary": {
+            name: {split: [asdict(c) for c in i.vocabulary] for split, i in info.splits.items()}
+            for name, info in sources.items()
+        },
     }
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -174,9 +189,9 @@ def _source(wire: dict[str, Any]) -> SourceInfo:
     splits: dict[str, SplitInfo] = {}
     for name, split in wire["splits"].items():
         files = tuple(FileDigest(**file) for file in split["files"])
-        splits[name] = SplitInfo(files, split["slots"], split["built"], split["depth_sha256"])
-    vocabulary = tuple(_category(category) for category in wire["vocabulary"])
-    return SourceInfo(wire["title"], wire["homepage"], wire["licence"], wire["version"], splits, vocabulary)
+        vocabulary = tuple(_category(category) for category in split["vocabulary"])
+        splits[name] = SplitInfo(files, split["slots"], split["built"], vocabulary, split["depth_sha256"])
+    return SourceInfo(wire["title"], wire["homepage"], wire["licence"], wire["version"], splits)
 
 
 def _category(wire: dict[str, Any]) -> Category:

@@ -162,7 +162,8 @@ def test_unknown_tasks_and_nothing_to_build_are_said(handmade, tmp_path):
         build(handmade.chosen(), Options(("depth",)), tmp_path / "out", Silent())
 
 
-def test_one_category_id_with_two_names_is_refused(handmade, tmp_path, monkeypatch):
+def test_every_split_keeps_its_own_vocabulary(handmade, tmp_path, monkeypatch):
+    """Pascal Context has one of 59 and one of 459 classes."""
     handmade.add(1)
     opened = handmade.open
 
@@ -173,5 +174,9 @@ def test_one_category_id_with_two_names_is_refused(handmade, tmp_path, monkeypat
         return found
 
     monkeypatch.setattr(handmade, "open", open_)
-    with pytest.raises(SourceError, match="category 18 is 'dog' in train and 'cat' in val"):
-        build(handmade.chosen("train", "val"), Options(("det",)), tmp_path / "out", Silent())
+    build(handmade.chosen("train", "val"), Options(("det",)), tmp_path / "out", Silent())
+    manifest = read_manifest(tmp_path / "out")
+    assert [category.name for category in manifest.vocabulary("handmade", "train")] == ["dog"]
+    assert [category.name for category in manifest.vocabulary("handmade", "val")] == ["cat"]
+    assert [category.name for category in manifest.sources["handmade"].vocabulary] == ["dog", "cat"]
+    assert manifest.vocabulary("handmade", "test") == ()

@@ -46,7 +46,7 @@ def test_features_are_those_that_datasets_reads_off_the_schema():
 
 def manifest_of(name: str = "det") -> Manifest:
     shard = Shard(f"data/{name}/val/data-00000-of-00001.arrow", "ab" * 32, 10, 3, 4, name, "val")
-    source = SourceInfo("A <b>title</b>", "https://example.org/?a|b", "CC0-1.0", "1", {}, ())
+    source = SourceInfo("A <b>title</b>", "https://example.org/?a|b", "CC0-1.0", "1", {})
     drops = (DropCount("s", "val", "", "a | reason\nof <two> lines", False, 2),)
     return Manifest("0123456789abcdef" * 4, "0.1.0", 0, {}, {"source|one": source}, (shard,), drops)
 

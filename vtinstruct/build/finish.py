@@ -24,7 +24,6 @@ from vtinstruct.build.plan import Chunk, Plan
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_atomically
 from vtinstruct.manifest import DatasetError, Manifest, Shard, SourceInfo, SplitInfo
 from vtinstruct.photos import FOLDER
-from vtinstruct.record import Category
 from vtinstruct.shards import ShardWriter, open_batches
 from vtinstruct.version import VERSION
 
@@ -203,21 +202,15 @@ def _sources(plan: Plan, receipts: _Receipts) -> dict[str, SourceInfo]:
     for number, split in enumerate(plan.splits):
         known = found.get(split.source)
         maps = hashlib.sha256("".join(depth[number]).encode()).hexdigest() if number in depth else ""
-        info = SplitInfo(split.digests(), split.slots, split.built, maps)
+        info = SplitInfo(split.digests(), split.slots, split.built, split.vocabulary, maps)
         found[split.source] = SourceInfo(
             split.title,
             split.homepage,
             split.licence,
             split.version,
             {**(known.splits if known else {}), split.split: info},
-            _merged(known.vocabulary if known else (), split.vocabulary),
         )
     return found
-
-
-def _merged(known: Sequence[Category], more: Sequence[Category]) -> tuple[Category, ...]:
-    ids = {category.id for category in known}
-    return (*known, *(category for category in more if category.id not in ids))
 
 
 def publish(root: Path, staging: Path) -> None:

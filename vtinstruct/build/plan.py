@@ -125,7 +125,6 @@ def make_plan(chosen: Sequence[Chosen], options: Options, say: Callable[[str], N
         splits.extend(plan_split(choice.source, choice.root, split, tasks, options) for split in choice.splits)
     if not splits:
         raise SourceError("nothing to build: no source feeds any of the tasks asked for")
-    _check_vocabularies(splits)
     chunks = tuple(chunk for number, split in enumerate(splits) for chunk in _cut(number, split, options))
     return Plan(
         _hash([chunk.key for chunk in chunks] + [_split_key(s) for s in splits]), options, tuple(splits), chunks
@@ -169,19 +168,6 @@ def _relative(path: Path, root: Path) -> str:
         return path.relative_to(root).as_posix()
     except ValueError:  # the file was reached through a link
         return path.resolve().relative_to(root.resolve()).as_posix()
-
-
-def _check_vocabularies(splits: Sequence[PlannedSplit]) -> None:
-    # the manifest has one vocabulary a source; scores would be wrong if a class id meant two things
-    seen: dict[tuple[str, int], tuple[str, str]] = {}
-    for split in splits:
-        for category in split.vocabulary:
-            name, where = seen.setdefault((split.source, category.id), (category.name, split.split))
-            if name != category.name:
-                raise SourceError(
-                    f"{split.source}: category {category.id} is {name!r} in {where} and {category.name!r} in "
-                    f"{split.split}; one name is right"
-                )
 
 
 def _cut(number: int, split: PlannedSplit, options: Options) -> list[Chunk]:

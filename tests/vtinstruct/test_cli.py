@@ -1,0 +1,158 @@
+"""The command line: what it prints, its exit codes, one line for what is wrong, and from inside a stranger's project."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vtinstruct import plugins
+from vtinstruct.cli import main
+from vtinstruct.manifest import read_manifest
+from vtinstruct.version import VERSION
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """`run("check", folder)` -> (exit code, stdout, stderr) of this process."""
+
+    def called(*words):
+        monkeypatch.setattr(sys, "argv", ["vtinstruct", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return (0 if code is None else code), said.out, said.err
+
+    return called
+
+
+def script() -> str:
+    """The installed console script."""
+    path = Path(sys.executable).with_name("vtinstruct")
+    if not path.exists():
+        pytest.skip("vtinstruct is not installed in this environment")
+    return str(path)
+
+
+def test_build_check_and_rebuild(run, small_sample, tmp_path):
+    code, out, err = run(
+        "build", small_sample, "--out", tmp_path / "out", "--tasks", "det,rec", "--limit", 3, "--seed", 4
+    )
+    assert code == 0
+    assert "train2017" in out
+    assert out.rstrip().endswith(str(tmp_path / "out"))
+    events = [json.loads(line) for line in err.splitlines()]
+    assert {event["event"] for event in events} >= {"note", "plan", "progress", "finishing"}
+    assert events[-2]["done"] == events[-2]["records"]
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.tasks() == ("det", "rec")
+    assert manifest.seed == 4
+    code, out, err = run("check", tmp_path / "out", "--photos")
+    assert (code, err) == (0, "")
+    assert out.startswith("sound: ")
+    code, _, err = run(
+        "build", small_sample, "--out", tmp_path / "out", "--tasks", "det,rec", "--limit", 3, "--seed", 4
+    )
+    assert code == 0
+    assert "already built" in err
+
+
+def test_check_of_a_damaged_dataset_has_exit_code_1(run, small_dataset, tmp_path):
+    shutil.copytree(small_dataset, tmp_path / "out", symlinks=True)
+    shard = tmp_path / "out" / read_manifest(small_dataset).files[0].path
+    shard.write_bytes(shard.read_bytes()[:-100])
+    code, out, _ = run("check", tmp_path / "out")
+    assert code == 1
+    assert "SHA-256 differs" in out
+    assert out.splitlines()[-1].startswith("unsound: ")
+
+
+def test_sample_and_sources_with_a_root(run, tmp_path):
+    code, out, _ = run("sample", tmp_path / "sample", "--scenes", 10, "--seed", 1)
+    assert code == 0
+    assert f"nyuv2={tmp_path / 'sample' / 'nyuv2'}" in out
+    code, out, _ = run("sources", "coco_instances", "--root", tmp_path / "sample" / "coco")
+    assert code == 0
+    assert "val2014: not there" in out
+    assert "records, 0 left out on reading" in out
+    assert "annotations/" in out
+
+
+def test_the_tables_name_every_source_and_task(run):
+    code, out, _ = run("sources")
+    assert code == 0
+    assert all(name in out for name in plugins.names("converters"))
+    code, out, _ = run("tasks")
+    assert code == 0
+    assert all(name in out for name in plugins.names("vtinstruct.tasks"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("build", "/not/there", "--out", "{tmp}/out"), "/not/there: no such folder"),
+        (("build", "nonsense=/tmp", "--out", "{tmp}/out"), "no 'nonsense' in converters; known: "),
+        (("build", "{tmp}", "--out", "{tmp}/out"), "no source finds its files there"),
+        (("build", "{sample}", "--out", "{tmp}/out", "--tasks", "juggle"), "no 'juggle' in vtinstruct.tasks; known: "),
+        (("build", "{sample}", "--out", "{tmp}/out", "--splits", "holiday"), "no source has a split named holiday"),
+        (("build", "{sample}", "--out", "{sample}"), "is not empty and holds no VT-Instruct dataset"),
+        (("build", "{sample}", "--out", "/proc/nothing/here"), "a folder that can be written is right"),
+        (("build", "{sample}", "--out", "{tmp}/out", "--photos", "steal"), "link or copy is right"),
+        (("build", "{sample}", "--out", "{tmp}/out", "--photos", "copy", "--skip-photo-check"), "reads every photo"),
+        (("check", "{tmp}"), "manifest.json is not there: a built dataset is right"),
+        (("sources", "nonsense"), "no 'nonsense' in converters"),
+        (("sources", "nyuv2", "--root", "/not/there"), "/not/there: no such folder"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(run, small_sample, tmp_path, words, message):
+    code, out, err = run(*(word.format(tmp=tmp_path, sample=small_sample) for word in words))
+    lines = [line for line in err.splitlines() if not line.startswith("{")]
+    assert code == 2
+    assert out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith("vtinstruct: ")
+    assert message in lines[0]
+
+
+def test_version(run):
+    assert run("--version") == (0, f"{VERSION}\n", "")
+
+
+def test_help_is_there_at_once():
+    """Nothing heavy is imported for it, and it takes under 0.4 s of CPU (the clock on the wall depends on the neighbours)."""
+    heavy = "{'numpy', 'pyarrow', 'PIL', 'datasets', 'scipy', 'shapely', 'polars', 'torch'}"
+    program = f"import sys, vtinstruct.cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "build" in done.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.4
+
+
+def test_from_inside_a_project_with_folders_named_like_ours(small_sample, tmp_path):
+    """The stranger's `converters`, `benchmarks`, `vtinstruct` and even `random.py` must not be imported, by worker processes
+    neither."""
+    project = tmp_path / "project"
+    for name in ("converters", "benchmarks", "vtinstruct", "refvlm"):
+        (project / name).mkdir(parents=True)
+        (project / name / "__init__.py").write_text("raise SystemExit('the stranger was imported')\n")
+    for name in ("random", "selectors", "datasets"):
+        (project / f"{name}.py").write_text("raise SystemExit('the stranger was imported')\n")
+    (project / "sample").symlink_to(small_sample)
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    words = [script(), "build", "sample", "--out", "out", "--tasks", "det", "--workers", "2"]
+    done = subprocess.run(words, cwd=project, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_manifest(project / "out").tasks() == ("det",)
+    tables = subprocess.run([script(), "sources"], cwd=project, env=env, capture_output=True, text=True, check=False)
+    assert tables.returncode == 0
+    assert "coco_instances" in tables.stdout
