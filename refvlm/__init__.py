@@ -1,0 +1,1 @@
+"""REF-VLM: a language model that answers in words, boxes, masks, poses and depth maps. The only room with torch."""

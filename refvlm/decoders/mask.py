@@ -1,0 +1,114 @@
+"""Masks: a locator finds the instance, a mask query is compared with every pixel of the half-resolution map.
+
+MaskFormer's dot product (Cheng et al., 2021) with one addition: a learned bump over the located box, so that two things of
+one kind are told apart from the first minute. Losses: the locator's, binary cross entropy and dice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from refvlm.decoders._contract import Decoder, Found, Value
+from refvlm.decoders._locator import Located, Locator, Sight, compare, to_middle
+from refvlm.decoders.box import square_corners
+from refvlm.vision import View, cell_middles
+from vtinstruct.geometry import Letterbox, decode_rle, encode_mask, rle_box
+from vtinstruct.units import Mask
+
+
+def square_mask(inside: np.ndarray[Any, Any], frame: Letterbox) -> Tensor:
+    """A photo's mask (H, W) in the padded square, (side, side) uint8; area-averaged when the photo is shrunk."""
+    width, height = frame.scaled_wh
+    square = torch.zeros(frame.side, frame.side, dtype=torch.uint8)
+    if inside.shape == (height, width):
+        square[:height, :width] = torch.from_numpy(inside.astype(np.uint8))
+        return square
+    shares = F.interpolate(torch.from_numpy(inside.astype(np.float32))[None, None], (height, width), mode="area")[0, 0]
+    # Half a pixel's worth is inside; of a mask too thin for that, whatever is most inside.
+    square[:height, :width] = shares >= min(0.5, float(shares.max()) or 1.0)
+    return square
+
+
+class MaskDecoder(Decoder):
+    """One mask per `<REF>`."""
+
+    kind = "mask"
+
+    def __init__(self, query_width: int, width: int, pixel_width: int, **settings: Any) -> None:
+        super().__init__(query_width, width, pixel_width)
+        self.locator = Locator(query_width, width, **settings)
+        self.pixel_query = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, pixel_width + 1))
+        self.bump = nn.Parameter(torch.tensor([1.5, 1.4]))  # steepness, and reach in half boxes (squared)
+
+    @staticmethod
+    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
+        rles = [unit.mask_rle for unit in units if isinstance(unit, Mask)]
+        masks = [square_mask(decode_rle(rle), frame) for rle in rles]
+        empty = torch.zeros(0, frame.side, frame.side, dtype=torch.uint8)
+        corners = square_corners([rle_box(rle) for rle in rles], frame)
+        return {"corners": corners, "masks": torch.stack(masks) if masks else empty}
+
+    def forward(self, queries: Tensor, view: View) -> Located:
+        return self.locator(queries, view)
+
+    def logits(self, located: Located, sight: Sight, corners: Tensor) -> Tensor:
+        """Mask logits over the half-resolution square, (N, S/2, S/2), for instances in boxes `corners` (N, 4)."""
+        pixels = located.view.maps.pixels
+        query = self.pixel_query(torch.cat((located.queries, sight.features), -1))  # (N, E + 1)
+        height, width = pixels.shape[-2:]
+        alike = compare(query[:, :-1], pixels.flatten(2), located.view.owner).float() + query[:, -1:].float()
+        boxes = to_middle(corners)
+        middles = cell_middles(height, width, pixels.device)
+        half = (boxes[:, None, 2:] / 2).clamp(min=0.5 / width)
+        away = ((middles[None] - boxes[:, None, :2]) / half).square().sum(-1)  # (N, h*w)
+        return (alike + self.bump[0] * (self.bump[1] - away).clamp(min=-12)).unflatten(-1, (height, width))
+
+    def loss(self, outputs: Located, targets: dict[str, Tensor], groups: Tensor) -> dict[str, Tensor]:
+        losses, order, sight = self.locator.loss(outputs, targets["corners"], groups)
+        corners, masks = targets["corners"][order], targets["masks"][order]
+        logits = self.logits(outputs, sight, _shaken(corners) if self.training else corners)
+        wanted = F.adaptive_avg_pool2d(masks.float()[:, None], (logits.shape[-2], logits.shape[-1]))[:, 0].flatten(
+            1
+        )  # (N, h*w)
+        logits = logits.flatten(1)
+        found = logits.sigmoid()
+        n = max(len(groups), 1)
+        cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(-1)
+        area = wanted.sum(-1)
+        dice = 1 - (2 * (found * wanted).sum(-1) + 1) / (found.square().sum(-1) + wanted.square().sum(-1) + 1)
+        losses["cross"] = (cross / (2 * area + 4)).sum() / n
+        losses["dice"] = dice.sum() / n
+        return losses
+
+    def units(self, outputs: Located, frames: Sequence[Letterbox], groups: Tensor) -> list[Found]:
+        sight = self.locator.choose(outputs, groups)
+        found = self.logits(outputs, sight, sight.corners).sigmoid()
+        quality = sight.quality.sigmoid().tolist()
+        return [self._unit(found[n], quality[n], frame) for n, frame in enumerate(frames)]
+
+    @staticmethod
+    def _unit(shares: Tensor, quality: float, frame: Letterbox) -> Found:
+        square = F.interpolate(shares[None, None], (frame.side, frame.side), mode="bilinear", align_corners=False)
+        width, height = frame.scaled_wh
+        photo = square[..., :height, :width]
+        if (width, height) != frame.size_wh:
+            photo = F.interpolate(photo, frame.size_wh[::-1], mode="bilinear", align_corners=False)
+        photo = photo[0, 0]
+        inside = photo >= 0.5
+        sure = float(photo[inside].mean()) if bool(inside.any()) else 0.0
+        return Found(Mask(encode_mask(inside.cpu().numpy())), quality * sure)
+
+
+def _shaken(corners: Tensor) -> Tensor:
+    """Boxes moved and scaled by up to a tenth: what the locator will really hand over."""
+    size = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)
+    return corners + size * (torch.rand_like(corners) - 0.5) * 0.2
+
+
+DECODER = MaskDecoder

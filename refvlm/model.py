@@ -1,0 +1,185 @@
+"""`RefVLMForConditionalGeneration`: sees photos, reads and writes TRP, decodes every `<REF>` it writes.
+
+    photo -> encoder 2 -> maps -------------------------------+-> decoders[unit] -> boxes, masks, poses, depth
+          -> encoder 1 (or a map) -> projector -+             |      ^ hidden state of <REF>, by the unit written
+    marks -> prompt encoder -> projector -------+-> LLM ------+------+-> words
+
+Paper: REF-VLM (arXiv 2503.07413), sections 3.1 to 3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+
+from refvlm.collator import Batch
+from refvlm.config import RefVLMConfig
+from refvlm.decoders._contract import Decoder
+from refvlm.decoders._locator import compare, heat_targets
+from refvlm.prompt_encoder import PromptEncoder
+from refvlm.vision import DenseEncoder, Maps, TokenEncoder, valid_cells
+from vtinstruct.plugins import load
+
+
+@dataclass(frozen=True)
+class Output:
+    """`loss` is the weighted sum, `losses` every part by name ("llm", "box.giou", ...); `logits` (L, vocabulary) of the L
+    learned positions only, in row-major order."""
+
+    loss: Tensor
+    losses: dict[str, Tensor]
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Sights:
+    """A batch's photos as the model sees them: maps for the decoders, tokens (P, n, D) for the LLM, which of them show
+    the photo, their places (n,) in the raster, and the map (P, C, g, g) that prompts are pooled from."""
+
+    maps: Maps
+    tokens: Tensor
+    token_valid: Tensor
+    token_places: Tensor
+    prompt_map: Tensor
+
+
+class RefVLMForConditionalGeneration(PreTrainedModel):
+    """See the module. Built from a config alone (random weights) or by `from_pretrained` (safetensors only)."""
+
+    config: RefVLMConfig
+    config_class = RefVLMConfig
+    main_input_name = "batch"
+    _supports_sdpa = True
+    input_modalities = ["image", "text"]  # noqa: RUF012  (read by transformers)
+
+    def __init__(self, config: RefVLMConfig) -> None:
+        super().__init__(config)
+        self.dense = DenseEncoder(config.dense_config, config.neck_width, config.pixel_width)  # type: ignore[arg-type]
+        seen = config.neck_width
+        self.vision: TokenEncoder | None = None
+        if config.vision_config is not None:
+            self.vision = TokenEncoder(config.vision_config, config.vision_side, config.vision_layer)  # type: ignore[arg-type]
+            seen = int(config.vision_config.hidden_size)  # type: ignore[union-attr]
+        self.llm = AutoModelForCausalLM.from_config(config.text_config)
+        width = config.hidden_size
+        self.projector = nn.Sequential(nn.Linear(seen, width), nn.GELU(), nn.Linear(width, width))
+        self.prompts = PromptEncoder(seen)
+        self.decoders = nn.ModuleDict(
+            {
+                kind: decoder_class(kind)(width, config.neck_width, config.pixel_width, **settings)
+                for kind, settings in (config.decoders or {}).items()
+            }
+        )
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        # Parts built from transformers classes initialise themselves; ours are torch's own layers with torch's own
+        # initialisation, which their constructors have done.
+        return None
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.llm.get_input_embeddings()
+
+    # --- seeing -------------------------------------------------------------------------------------------------
+
+    def see(self, photos: Tensor, extent_wh: Tensor) -> Sights:
+        """Photos (P, S, S, 3) uint8 -> everything that is computed once per photo."""
+        pixels = photos.permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
+        maps = self.dense(pixels, extent_wh)
+        prompt_map = maps.tokens if self.vision is None else self.vision(pixels)
+        valid = (valid_cells(extent_wh, *prompt_map.shape[-2:]) & (extent_wh[:, :1, None] > 0)).flatten(1)
+        tokens = self.projector(prompt_map.flatten(2).transpose(1, 2))
+        used = valid.any(0)  # cells that no photo of the batch fills cost nothing
+        return Sights(maps, tokens[:, used], valid[:, used], used.nonzero()[:, 0], prompt_map)
+
+    def embed(self, batch: Batch, sights: Sights) -> Tensor:
+        """Token embeddings (R, T, D), with the prompt encoder's in place of the `[VPT]`s."""
+        found = self.get_input_embeddings()(batch.ids)
+        if len(batch.prompts):
+            masks = batch.prompts.float() / 255
+            marks = self.prompts(masks, sights.prompt_map, batch.prompt_owner, batch.extent_wh)  # (V, 10, C)
+            marks = self.projector(marks).flatten(0, 1).to(found.dtype)
+            slots = (batch.ids == self.config.special_ids["[VPT]"])[..., None]  # type: ignore[index]
+            found = found.masked_scatter(slots, marks)
+        return found
+
+    # --- learning -----------------------------------------------------------------------------------------------
+
+    def forward(self, batch: Batch) -> Output:
+        """Losses of a training batch; see `Batch` for shapes."""
+        sights = self.see(batch.photos, batch.extent_wh)
+        hidden = self.read(batch, sights)  # (R, T, D)
+        learned = batch.labels >= 0
+        logits = self.llm.get_output_embeddings()(hidden[learned]).float()
+        count = learned.sum().clamp(min=1)
+        losses = {"llm": F.cross_entropy(logits, batch.labels[learned], reduction="sum") / count}
+        if self.config.naming:
+            losses |= self.naming_loss(batch, sights)
+        for kind, refs in batch.references.items():
+            decoder = self.decoder(kind)
+            view = sights.maps.pick(batch.owner[refs.rows])
+            outputs = decoder(hidden[refs.rows, refs.columns], view)
+            parts = decoder.loss(outputs, refs.targets, refs.groups)
+            losses |= {f"{kind}.{name}": value for name, value in parts.items()}
+        loss = torch.stack([value.float() for value in losses.values()]).sum()
+        return Output(loss, losses, logits)
+
+    def naming_loss(self, batch: Batch, sights: Sights) -> dict[str, Tensor]:
+        """A photo's token in the middle of a thing should already say its name through the LLM's own output head.
+
+        Ties encoder 1's tokens to words from the first step: without it the LLM learns to read a photo many times later.
+        """
+        height, width = sights.prompt_map.shape[-2:]
+        llm: Any = self.llm
+        logits = llm.get_output_embeddings()(llm.get_decoder().norm(sights.tokens)).float().log_softmax(-1)  # (P, n, W)
+        total, count = logits.new_zeros(()), 0
+        for refs in batch.references.values():
+            if "corners" not in refs.targets:
+                continue
+            owner = batch.owner[refs.rows]
+            aims = heat_targets(refs.targets["corners"], batch.extent_wh[owner], height, width)[:, sights.token_places]
+            said = compare(aims, logits, owner)  # (N, vocabulary): mean log-probability where the thing is
+            known = refs.words >= 0
+            names = said.gather(1, refs.words.clamp(min=0)) * known
+            total = total - (names.sum(1) / known.sum(1).clamp(min=1)).sum()
+            count += len(owner)
+        return {"naming": self.config.naming * total / max(count, 1)}
+
+    def read(self, batch: Batch, sights: Sights) -> Tensor:
+        """Hidden states (R, T, D) of packed rows: a token sees its photo and the earlier tokens of its own dialogue."""
+        words = self.embed(batch, sights)
+        photo = sights.tokens[batch.owner].to(words.dtype)  # (R, n, D)
+        n, length = photo.shape[1], words.shape[1]
+        segments = F.pad(batch.segments, (n, 0))  # 0 for the photo; padding of the text is masked by `real`
+        real = torch.cat((sights.token_valid[batch.owner], batch.segments > 0), 1)  # (R, n + T)
+        index = torch.arange(n + length, device=words.device)
+        mine = (segments[:, :, None] == segments[:, None, :]) | (index < n)
+        mask = mine & real[:, None, :] & (index[:, None] >= index[None])
+        mask |= torch.eye(n + length, dtype=torch.bool, device=words.device)  # padding must see something: no NaN
+        raster = sights.prompt_map.shape[-2] * sights.prompt_map.shape[-1]
+        places = torch.cat((sights.token_places.expand(len(words), -1), batch.places + raster), 1)
+        states = self.llm.get_decoder()(
+            inputs_embeds=torch.cat((photo, words), 1),
+            attention_mask=mask[:, None],
+            position_ids=places,
+            use_cache=False,
+        )
+        return states.last_hidden_state[:, n:]
+
+    def decoder(self, kind: str) -> Decoder:
+        """The decoder of a unit kind."""
+        found: Any = self.decoders[kind]
+        return found
+
+
+def decoder_class(kind: str) -> type[Decoder]:
+    """The class that `refvlm/decoders/<kind>.py` offers."""
+    return load("refvlm.decoders", kind)
+
+
+AutoModel.register(RefVLMConfig, RefVLMForConditionalGeneration)

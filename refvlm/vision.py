@@ -1,0 +1,136 @@
+"""What the model sees: encoder 1's tokens for the LLM, encoder 2's maps for the decoders.
+
+Encoder 2 is any `transformers` backbone with maps at strides 4, 8, 16 and 32 (ResNet, ConvNeXt, Swin, ...). `Neck` makes a
+small feature pyramid of them, once per photo, however many dialogues and references speak of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoBackbone, AutoModel, PreTrainedConfig
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Feature maps of P photos padded to a square. `extent_wh` (P, 2): the share of the square the photo fills.
+
+    tokens: (P, C, S/16, S/16), what the LLM may read. coarse: (P, C, S/8, S/8), where to look. fine: (P, C, S/4, S/4), for
+    windows and dense maps. pixels: (P, E, S/2, S/2), to be compared with mask queries.
+    """
+
+    tokens: Tensor
+    coarse: Tensor
+    fine: Tensor
+    pixels: Tensor
+    extent_wh: Tensor
+
+    def pick(self, owner: Tensor) -> View:
+        """These maps, seen by N references of which number n looks at photo `owner[n]`."""
+        return View(self, owner)
+
+
+@dataclass(frozen=True)
+class View:
+    """`Maps` and which photo each of N references looks at: what a decoder gets. Maps are never copied per reference."""
+
+    maps: Maps
+    owner: Tensor  # (N,)
+
+
+def valid_cells(extent_wh: Tensor, height: int, width: int) -> Tensor:
+    """Which cells of a (height, width) grid over the square show the photo, (P, height, width) bool: those whose
+    middle does, and always the first."""
+    x = (torch.arange(width, device=extent_wh.device) + 0.5) / width
+    y = (torch.arange(height, device=extent_wh.device) + 0.5) / height
+    inside_x, inside_y = x[None] < extent_wh[:, :1], y[None] < extent_wh[:, 1:]
+    inside_x[:, 0] = inside_y[:, 0] = True
+    return inside_y[:, :, None] & inside_x[:, None, :]
+
+
+def cell_middles(height: int, width: int, device: torch.device) -> Tensor:
+    """Middles (x, y) of a grid's cells as shares of the square, (height * width, 2)."""
+    y = (torch.arange(height, device=device) + 0.5) / height
+    x = (torch.arange(width, device=device) + 0.5) / width
+    return torch.stack((x.repeat(height), y.repeat_interleave(width)), -1)
+
+
+def waves(values: Tensor, count: int) -> Tensor:
+    """Fourier features of values in 0..1: (..., D) -> (..., D * 2 * count), wave lengths 2, 1, 1/2, ..."""
+    turns = torch.pi * 2.0 ** torch.arange(count, device=values.device, dtype=torch.float32)
+    angles = (values.float()[..., None] * turns).flatten(-2)
+    return torch.cat((angles.sin(), angles.cos()), -1)
+
+
+WAVES = 5
+
+
+class Place(nn.Module):
+    """Adds to a map (P, C, h, w) what place each cell has in the square."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(4 * WAVES, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        place = self.embed(waves(cell_middles(height, width, features.device), WAVES))  # (h*w, C)
+        return features + place.T.reshape(1, -1, height, width)
+
+
+class ConvBlock(nn.Sequential):
+    """3x3 convolution, batch norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        )
+
+
+class DenseEncoder(nn.Module):
+    """Encoder 2 and its neck: photos (P, 3, S, S) in -1..1 -> `Maps`.
+
+    `width` is the channels of the pyramid, `pixel_width` those of the half-resolution map, which sees the photo itself
+    through one convolution: outlines are sharper than a stride-4 stem keeps.
+    """
+
+    def __init__(self, config: PreTrainedConfig, width: int, pixel_width: int) -> None:
+        super().__init__()
+        config.out_features = ["stage1", "stage2", "stage3", "stage4"]
+        self.backbone = AutoBackbone.from_config(config)
+        channels = self.backbone.channels  # strides 4, 8, 16, 32
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.smooth = nn.ModuleList(ConvBlock(width, width) for _ in range(3))  # strides 4, 8, 16
+        self.token_place, self.coarse_place = Place(width), Place(width)
+        self.edge = ConvBlock(3, pixel_width, stride=2)
+        self.unfold = nn.Conv2d(width, 4 * pixel_width, 1)
+        self.blend = nn.Sequential(ConvBlock(pixel_width, pixel_width), nn.Conv2d(pixel_width, pixel_width, 1))
+
+    def forward(self, photos: Tensor, extent_wh: Tensor) -> Maps:
+        photos = photos.contiguous(memory_format=torch.channels_last)
+        c4, c8, c16, c32 = self.backbone(photos).feature_maps
+        p32 = self.lateral[3](c32)
+        p16 = self.smooth[2](self.lateral[2](c16) + F.interpolate(p32, size=c16.shape[-2:], mode="nearest"))
+        p8 = self.smooth[1](self.lateral[1](c8) + F.interpolate(p16, size=c8.shape[-2:], mode="nearest"))
+        p4 = self.smooth[0](self.lateral[0](c4) + F.interpolate(p8, size=c4.shape[-2:], mode="nearest"))
+        pixels = self.blend(F.pixel_shuffle(self.unfold(p4), 2) + self.edge(photos))
+        return Maps(self.token_place(p16), self.coarse_place(p8), p4, pixels, extent_wh)
+
+
+class TokenEncoder(nn.Module):
+    """Encoder 1: a ViT's tokens as a map. Photos (P, 3, S, S) in -1..1 -> (P, D, g, g), from `layer`, without CLS."""
+
+    def __init__(self, config: PreTrainedConfig, side: int, layer: int) -> None:
+        super().__init__()
+        self.vision, self.side, self.layer = AutoModel.from_config(config), side, layer
+
+    def forward(self, photos: Tensor) -> Tensor:
+        photos = F.interpolate(
+            photos, size=(self.side, self.side), mode="bilinear", antialias=True, align_corners=False
+        )
+        states = self.vision(photos, output_hidden_states=True).hidden_states[self.layer]  # (P, [1 +] g*g, D)
+        grid = int(states.shape[1] ** 0.5)
+        return states[:, states.shape[1] - grid * grid :].transpose(1, 2).unflatten(-1, (grid, grid))
