@@ -130,11 +130,11 @@ def smooth(way: FloatArray, radius: float) -> FloatArray:
 def stamp(points: FloatArray, radius: float, shape: tuple[int, ...]) -> BoolArray:
     """Discs around points (n, 2) x, y in pixel edges on an empty mask; the pixel that holds a point is always in."""
     mask = np.zeros((shape[0], shape[1]), dtype=np.bool_)
+    xs, ys = np.arange(0, shape[1], dtype=np.float64) + 0.5, np.arange(0, shape[0], dtype=np.float64)[:, None] + 0.5
     for x, y in points.tolist():
         column, row = min(int(x), shape[1] - 1), min(int(y), shape[0] - 1)
         left, right = max(int(x - radius), 0), min(int(x + radius) + 1, shape[1])
         top, bottom = max(int(y - radius), 0), min(int(y + radius) + 1, shape[0])
-        ys, xs = np.ogrid[top:bottom, left:right]
-        mask[top:bottom, left:right] |= (xs + 0.5 - x) ** 2 + (ys + 0.5 - y) ** 2 <= radius * radius
+        mask[top:bottom, left:right] |= (xs[left:right] - x) ** 2 + (ys[top:bottom] - y) ** 2 <= radius * radius
         mask[row, column] = True
     return mask

@@ -45,9 +45,10 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     turns, templates = [*exchange(asked[0], answer[0])], [asked[1], *(template for _, template in said), answer[1]]
     for follow in (_about_a_mark, _about_the_photo):
         if not setting.training or rng.random() < FOLLOW_SHARE:
-            for more, template in follow(record, setting, regions):
-                turns.extend(more)
-                templates.append(template)
+            more = follow(record, setting, regions)
+            if more is not None:
+                turns.extend(more[0])
+                templates.append(more[1])
     concepts = tuple(dict.fromkeys(wish.concept for wish in wishes))
     yield dialogue(record, setting, 0, turns, templates, Evaluation(concepts=concepts))
 
@@ -67,21 +68,24 @@ def _wishes(record: Record, setting: Setting, regions: list[Region]) -> list[Tri
     return found
 
 
-def _about_a_mark(record: Record, setting: Setting, regions: list[Region]) -> Iterator[tuple[tuple[Turn, Turn], str]]:
-    for region in [setting.rng.choice(reading_order(regions))]:
-        prompt = mark(record, setting, region, setting.rng.choice(PROMPTS))
-        if prompt is not None:
-            question, template = setting.words.say(setting.rng, "then_mark", region=prompt)
-            yield exchange(question, (one_line(region.category),)), template
+Follow = tuple[tuple[Turn, Turn], str]
 
 
-def _about_the_photo(
-    record: Record, setting: Setting, regions: list[Region]
-) -> Iterator[tuple[tuple[Turn, Turn], str]]:
+def _about_a_mark(record: Record, setting: Setting, regions: list[Region]) -> Follow | None:
+    region, kind = setting.rng.choice(reading_order(regions)), setting.rng.choice(PROMPTS)
+    prompt = mark(record, setting, region, kind)
+    if prompt is None:
+        return None
+    question, template = setting.words.say(setting.rng, "then_mark", region=prompt)
+    return exchange(question, (one_line(region.category),)), template
+
+
+def _about_the_photo(record: Record, setting: Setting, regions: list[Region]) -> Follow | None:
     captions = [words for caption in record.captions if (words := one_line(caption))]
-    if captions:
-        question, template = setting.words.say(setting.rng, "then_caption")
-        yield exchange(question, (setting.rng.choice(captions) if setting.training else captions[0],)), template
+    if not captions:
+        return None
+    question, template = setting.words.say(setting.rng, "then_caption")
+    return exchange(question, (setting.rng.choice(captions) if setting.training else captions[0],)), template
 
 
 TASK = Task(

@@ -104,3 +104,48 @@ def test_interactive_seg_reports_masks_that_nothing_can_be_drawn_from():
     drops: list[Drop] = []
     assert made("interactive_seg", full_record(regions=(empty,)), False, report=drops.append) == []
     assert {drop.reason for drop in drops} == {"no prompt could be drawn"}
+
+
+def test_interactive_det_boxes_things():
+    asked = made("interactive_det", full_record(), training=False)
+    assert [[p.kind for _, p in d.prompts()] for d in asked] == [["point"], ["scribble"], ["mask"]] * 3
+    assert [ids for _, ids in answers(asked)] == [[i] for i in ("3", "1", "2") for _ in range(3)]
+    assert all(isinstance(r.unit, Box) for d in asked for _, _, r in d.references())
+
+
+def test_interactive_evaluation_is_capped_and_the_choice_does_not_drift():
+    base = full_record().region("3")
+    regions = tuple(replace(base, id=str(n)) for n in range(40))
+    first, second = (made("interactive_seg", full_record(regions=regions), training=False) for _ in range(2))
+    assert first == second
+    assert len(first) == 30
+
+
+def test_region_keypoints_asks_about_posed_persons_only():
+    asked = made("region_keypoints", full_record(), training=False)
+    assert answers(asked) == [("person", ["1"])] * 2
+    assert [p.kind for d in asked for _, p in d.prompts()] == ["box", "mask"]
+    ((_, _, reference),) = asked[0].references()
+    assert reference.box_xyxy == full_record().region("1").box_xyxy
+
+
+def test_region_caption_teaches_every_sentence_and_asks_once():
+    regions = tuple(
+        replace(r, captions=("one", " ", "two\nlines")) if r.id == "3" else r for r in full_record().regions
+    )
+    record = full_record(regions=regions)
+    assert [trp.render(d.turns[1].parts) for d in made("region_caption", record)] == [
+        "one",
+        "two lines",
+        "somebody in a hat",
+    ]
+    first, second = made("region_caption", record, training=False)
+    assert first.evaluation.references == ("one", "two lines")
+    assert second.evaluation.references == ("somebody in a hat",)
+
+
+def test_reg_region_says_the_best_words_there_are():
+    asked = made("reg_region", full_record(), training=False)
+    references = {d.evaluation.references for d in asked}
+    assert references == {("left person", "the one in the middle"), ("a dog",), ("person",), ("sky",), ("grass",)}
+    assert {p.kind for d in asked for _, p in d.prompts()} == {"point", "scribble", "mask"}

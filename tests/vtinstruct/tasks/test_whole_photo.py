@@ -207,3 +207,74 @@ def test_depth_is_one_triplet():
     ((_, triplet, reference),) = asked.references()
     assert (triplet.concept, triplet.kind, reference.unit) == ("depth", "depth", Depth("depth/1.png", 0.001))
     assert made("depth", full_record(depth=None)) == []
+
+
+# --- cond_seg, panoptic, absent, count, mixed ------------------------------------------------------------------------
+
+
+def test_cond_seg_asks_for_stuff_too():
+    asked = made("cond_seg", full_record(), training=False)
+    assert [answer(d) for d in asked[:4]] == [{"dog": ["3"]}, {"grass": ["6"]}, {"person": ["1", "2"]}, {"sky": ["5"]}]
+    assert len(asked) == 5
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_panoptic_is_things_and_stuff(training):
+    (asked,) = made("panoptic", full_record(), training)
+    assert answer(asked) == {"dog": ["3"], "grass": ["6"], "person": ["1", "2"], "sky": ["5"]}
+    if not training:
+        assert [reference.annotation_id for reference in asked.evaluation.ignore] == ["4"]
+        (nothing,) = made("panoptic", EMPTY, training=False)
+        assert list(nothing.triplets()) == []
+
+
+def test_absent_asks_as_often_about_what_is_there_in_the_same_words():
+    there: list[str] = []
+    gone: list[str] = []
+    for seed in range(150):
+        for dialogue in made("absent", full_record(), seed=seed):
+            found = any(True for _ in dialogue.references())
+            (there if found else gone).append(dialogue.provenance.template.split()[0])
+    assert len(there) == len(gone)
+    assert len(set(there) & set(gone)) > 35
+    concepts = {
+        t.concept for seed in range(60) for d in made("absent", full_record(), seed=seed) for _, t in d.triplets()
+    }
+    assert {"bus stop", "red {car}", "a bus"} <= concepts  # categories and expressions
+    assert made("absent", full_record(exhaustive=False, expressions=())) == []
+
+
+def test_count_counts_only_what_is_surely_all():
+    def counted(record: Record) -> dict[str, int]:
+        asked = made("count", record, training=False)
+        for dialogue in asked:
+            ((_, triplet),) = dialogue.triplets()
+            assert dialogue.evaluation.answers == (str(len(triplet.references)),)
+            assert str(len(triplet.references)) in said(dialogue)
+        return {t.concept: len(t.references) for d in asked for _, t in d.triplets()}
+
+    found = counted(full_record())
+    assert {name: n for name, n in found.items() if n} == {"person": 2}  # a crowd of dogs has no number
+    assert [n for name, n in found.items() if name != "person"] == [0]
+    assert counted(full_record(not_exhaustive=("person",), negatives=("zebra",))) == {"zebra": 0}
+    assert counted(full_record(exhaustive=False)) == {}
+    no_box = tuple(replace(r, box_xyxy=None) if r.id == "1" else r for r in full_record().regions)
+    assert "person" not in counted(full_record(regions=no_box))
+
+
+def test_mixed_holds_several_units_turns_and_marks():
+    asked = [d for seed in range(80) for d in made("mixed", full_record(), seed=seed)]
+    assert len(asked) == 80
+    kinds = [tuple(sorted({t.kind for _, t in d.triplets()})) for d in asked]
+    assert set(kinds) == {("box", "keypoint", "mask")}
+    assert {len(d.turns) for d in asked} == {2, 4, 6}
+    assert any(len({t.concept for _, t in d.triplets()}) < sum(1 for _ in d.triplets()) for d in asked)  # twice
+    assert any(not t.references for d in asked for _, t in d.triplets())
+    assert {turn for d in asked for turn, _ in d.prompts()} == {2}
+    assert all(turn == 1 for d in asked for turn, _ in d.triplets())  # the follow-ups take no unit
+    for dialogue in asked:
+        request = trp.render_question(dialogue.turns[0].parts)
+        assert all(t.concept in request for _, t in dialogue.triplets())
+    assert made("mixed", EMPTY) == []
+    (exam,) = made("mixed", full_record(), training=False)
+    assert len(exam.turns) == 6
