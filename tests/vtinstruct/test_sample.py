@@ -23,12 +23,24 @@ from vtinstruct.sample._shot import THING_IDS, Shot
 from vtinstruct.sample.scenes import draw_scene
 
 SCENES, SEED = 30, 11
+# The contract test of all sources writes the whole set; here the formats with a reader of their own are enough.
+ONLY = (
+    "coco_captions",
+    "coco_instances",
+    "coco_keypoints",
+    "coco_panoptic",
+    "grefcoco",
+    "nyuv2",
+    "refcoco",
+    "refcoco_plus",
+    "refcocog",
+)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sample]:
     out = tmp_path_factory.mktemp("written") / "sample"
-    return out, write_sample(out, SCENES, SEED)
+    return out, write_sample(out, SCENES, SEED, only=ONLY)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +65,18 @@ def coco_of(path: Path) -> COCO:
 def test_two_runs_write_the_same_bytes(written: tuple[Path, Sample], tmp_path: Path) -> None:
     root, sample = written
     steps: list[tuple[int, int]] = []
-    again = write_sample(tmp_path / "again", SCENES, SEED, progress=lambda done, wanted: steps.append((done, wanted)))
+    again = write_sample(
+        tmp_path / "again", SCENES, SEED, progress=lambda done, wanted: steps.append((done, wanted)), only=ONLY
+    )
     assert again == sample
     assert tree(tmp_path / "again") == tree(root)
     assert steps == [(done, SCENES) for done in range(1, SCENES + 1)]
+
+
+def test_drawing_in_other_processes_changes_nothing(tmp_path: Path) -> None:
+    write_sample(tmp_path / "one", 9, SEED, only=("coco_panoptic",))
+    write_sample(tmp_path / "two", 9, SEED, workers=2, only=("coco_panoptic",))
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
 def test_the_summary_is_what_the_list_says(written: tuple[Path, Sample]) -> None:
@@ -64,7 +84,7 @@ def test_the_summary_is_what_the_list_says(written: tuple[Path, Sample]) -> None
     content = json.loads((root / NAME).read_text())
     assert (content["scenes"], content["seed"], content["size_wh"]) == (SCENES, SEED, [160, 120])
     assert [row["name"] for row in content["sources"]] == [part.name for part in sample.sources]
-    assert write_sample(root, SCENES, SEED) == sample, "a finished sample is left as it is"
+    assert write_sample(root, SCENES, SEED, only=ONLY) == sample, "a finished sample is left as it is"
 
 
 def test_photos_never_cross_from_train_to_evaluation(written: tuple[Path, Sample]) -> None:
@@ -206,10 +226,10 @@ def test_an_interrupted_run_does_not_look_finished_and_is_begun_anew(
 
     out = tmp_path / "sample"
     with pytest.raises(Interrupted):
-        write_sample(out, 12, SEED + 1, progress=stop)
+        write_sample(out, 12, SEED + 1, progress=stop, only=ONLY)
     assert not (out / NAME).exists()
     assert list(out.rglob("*.jpg")), "it was in the middle of it"
-    sample = write_sample(out, SCENES, SEED)
+    sample = write_sample(out, SCENES, SEED, only=ONLY)
     assert sample == written[1]
     assert tree(out) == tree(written[0]), "nothing of the stopped run is left"
 
@@ -224,9 +244,9 @@ def test_a_run_stopped_while_the_list_is_written(
     with monkeypatch.context() as patch:
         patch.setattr(sample_module, "write_json", broken)
         with pytest.raises(Interrupted):
-            write_sample(out, 3, SEED)
+            write_sample(out, 3, SEED, only=ONLY)
     assert not (out / NAME).exists()
-    assert write_sample(out, 3, SEED).scenes == 3
+    assert write_sample(out, 3, SEED, only=ONLY).scenes == 3
 
 
 def test_a_folder_of_somebody_else_is_refused_untouched(tmp_path: Path) -> None:
@@ -244,7 +264,9 @@ def test_other_numbers_than_a_finished_sample_are_refused(written: tuple[Path, S
     before = tree(root)
     for scenes, seed in ((SCENES + 1, SEED), (SCENES, SEED + 1)):
         with pytest.raises(SampleError, match=f"holds another sample \\({SCENES} scenes, seed {SEED}"):
-            write_sample(root, scenes, seed)
+            write_sample(root, scenes, seed, only=ONLY)
+    with pytest.raises(SampleError, match=f"{len(ONLY)} sources"):
+        write_sample(root, SCENES, SEED, only=ONLY[:3])
     assert tree(root) == before
 
 
@@ -259,6 +281,8 @@ def test_a_strange_list_is_one_clear_line(tmp_path: Path, content: str) -> None:
 def test_bad_wishes(tmp_path: Path) -> None:
     with pytest.raises(SampleError, match="1 or more"):
         write_sample(tmp_path / "a", 0, 0)
+    with pytest.raises(SampleError, match=r"no sample for imagenet; known: .*coco_instances"):
+        write_sample(tmp_path / "a", 1, 0, only=("imagenet",))
     (tmp_path / "file").write_text("x")
     with pytest.raises(SampleError, match="is a file"):
         write_sample(tmp_path / "file", 1, 0)

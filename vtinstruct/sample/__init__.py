@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vtinstruct import plugins
 from vtinstruct.sample._shot import Shot, Writer, write_json
-from vtinstruct.sample.scenes import draw_scene
+from vtinstruct.sample.scenes import Scene, draw_scene
 
 __all__ = ["NAME", "Sample", "SampleError", "SampleSource", "sources", "write_sample"]
 
@@ -55,24 +58,34 @@ def sources() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(__name__) if name != "scenes")
 
 
-def write_sample(out: Path, scenes: int, seed: int, progress: Callable[[int, int], None] | None = None) -> Sample:
-    """Draw `scenes` scenes from `seed` and write them in all formats below `out`; the same bytes on every run.
+def write_sample(
+    out: Path,
+    scenes: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 1,
+    only: Collection[str] | None = None,
+) -> Sample:
+    """Draw `scenes` scenes from `seed` and write them below `out` in all formats, or in those of the sources `only`.
 
-    `progress` is called with (scenes done, scenes wanted). A finished sample of the same numbers is left as it is; an
+    The same bytes on every run, whatever the number of `workers` (processes that draw; this one writes). `progress` is
+    called with (scenes done, scenes wanted). A finished sample of the same numbers and sources is left as it is; an
     unfinished one is begun anew. Raises `SampleError` when `out` holds anything else.
     """
     if scenes < 1:
         raise SampleError(f"{scenes} scenes; 1 or more are right")
-    found = _finished(out, scenes, seed)
+    names = tuple(name for name in sources() if only is None or name in only)
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown or not names:
+        raise SampleError(f"no sample for {', '.join(unknown) or 'no source'}; known: {', '.join(sources())}")
+    found = _finished(out, scenes, seed, names)
     if found is not None:
         return found
-    writers: dict[str, Writer] = {
-        name: importlib.import_module(f"{__name__}.{name}").WRITER(out, seed) for name in sources()
-    }
-    _clear(out, {writer.folder for writer in writers.values()})
+    writers: dict[str, Writer] = {name: _writer(name)(out, seed) for name in names}
+    _clear(out)
     things, size_wh = 0, (0, 0)
-    for index in range(scenes):
-        shot = Shot(index, seed, draw_scene(seed, index))
+    for index, scene in enumerate(_drawn(scenes, seed, workers)):
+        shot = Shot(index, seed, scene)
         for writer in writers.values():
             writer.add(shot)
         things, size_wh = things + len(shot.scene.things), shot.size_wh
@@ -85,7 +98,20 @@ def write_sample(out: Path, scenes: int, seed: int, progress: Callable[[int, int
     return sample
 
 
-def _finished(out: Path, scenes: int, seed: int) -> Sample | None:
+def _drawn(scenes: int, seed: int, workers: int) -> Iterator[Scene]:
+    """The scenes in order, drawn here or in other processes."""
+    draw = partial(draw_scene, seed)
+    if workers <= 1:
+        yield from map(draw, range(scenes))
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    try:
+        yield from pool.map(draw, range(scenes), chunksize=8)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finished(out: Path, scenes: int, seed: int, names: tuple[str, ...]) -> Sample | None:
     """The sample that is already there in full, None where there is none."""
     path = out / NAME
     if not path.exists() or (out / UNFINISHED).exists():
@@ -101,15 +127,16 @@ def _finished(out: Path, scenes: int, seed: int) -> Sample | None:
         raise SampleError(
             f"{path}: not the list of a sample ({error!r}); remove {out} or name another folder"
         ) from error
-    if (found.scenes, found.seed, found.version) != (scenes, seed, VERSION):
+    there = tuple(part.name for part in found.sources)
+    if (found.scenes, found.seed, found.version, there) != (scenes, seed, VERSION, names):
         raise SampleError(
-            f"{out}: holds another sample ({found.scenes} scenes, seed {found.seed}, version {found.version}); remove it "
-            f"or name another folder for {scenes} scenes, seed {seed}, version {VERSION}"
+            f"{out}: holds another sample ({found.scenes} scenes, seed {found.seed}, version {found.version}, "
+            f"{len(there)} sources); remove it or name another folder"
         )
     return found
 
 
-def _clear(out: Path, folders: set[str]) -> None:
+def _clear(out: Path) -> None:
     """Make `out` an empty folder marked as unfinished; only what an interrupted run of ours left may be removed."""
     marker = out / UNFINISHED
     if out.exists() and not out.is_dir():
@@ -119,6 +146,11 @@ def _clear(out: Path, folders: set[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     marker.touch()
     (out / NAME).unlink(missing_ok=True)
-    for folder in sorted(folders):
+    for folder in sorted({_writer(name).folder for name in sources()}):
         if (out / folder).exists():
             shutil.rmtree(out / folder)
+
+
+def _writer(name: str) -> type[Writer]:
+    """The writer of a source, not yet made."""
+    return importlib.import_module(f"{__name__}.{name}").WRITER

@@ -15,10 +15,9 @@ from vtinstruct.sample.drawing.thing import Expression
 
 FOLDER = "refer"
 PHOTOS = Path("images/mscoco/images/train2014")
-PLACE_WORDS = frozenset(
-    ("left", "right", "leftmost", "rightmost", "front", "behind", "back")
-    + ("closest", "nearest", "farthest", "away", "middle")
-)
+PLACE_WORDS = {
+    "left", "right", "leftmost", "rightmost", "front", "behind", "back", "closest", "nearest", "farthest", "away", "middle",
+}  # fmt: skip
 
 
 def unc_split(shot: Shot) -> str:

@@ -43,9 +43,8 @@ def smooth_noise(rng: Random, shape_hw: tuple[int, int], cells_hw: tuple[int, in
     row, column = y.astype(np.intp), x.astype(np.intp)
     down, across = (y - row)[:, None], (x - column)[None, :]
     down, across = down * down * (3 - 2 * down), across * across * (3 - 2 * across)
-    upper = grid[row][:, column] * (1 - across) + grid[row][:, column + 1] * across
-    lower = grid[row + 1][:, column] * (1 - across) + grid[row + 1][:, column + 1] * across
-    return upper * (1 - down) + lower * down
+    lines = grid[:, column] * (1 - across) + grid[:, column + 1] * across  # few rows yet, all columns
+    return lines[row] * (1 - down) + lines[row + 1] * down
 
 
 def _either(where: NDArray[np.bool_], yes: float, no: float) -> Float:
@@ -74,7 +73,11 @@ class _Canvas:
         self.labels = np.zeros(self.shape, np.uint8)
         self.depth_m: Float = np.full(self.shape, FARTHEST_M, np.float32)
 
-    def lay(self, where: NDArray[np.bool_], name: str, rgb: Float, depth_m: Float | float) -> None:
+    def lay(self, where: NDArray[np.bool_] | None, name: str, rgb: Float, depth_m: Float | float) -> None:
+        """Cover the pixels `where` (all of them for None) with a kind of stuff."""
+        if where is None:
+            self.rgb[:], self.labels[:], self.depth_m[:] = rgb, STUFF.index(name) + 1, depth_m
+            return
         where = np.broadcast_to(where, self.shape)
         np.copyto(self.rgb, rgb, where=where[..., None], casting="same_kind")
         np.copyto(self.labels, np.uint8(STUFF.index(name) + 1), where=where)
@@ -106,7 +109,7 @@ def _sky(canvas: _Canvas, rng: Random) -> None:
     rgb = _ramp(top, low, canvas.y / canvas.horizon_y)
     clouds = smooth_noise(rng, canvas.shape, (9, 7)) * 0.65 + smooth_noise(rng, canvas.shape, (22, 16)) * 0.35
     rgb = rgb + np.clip((clouds - 0.5) * 3.2, 0, 0.85)[..., None] * (np.array((252, 250, 248), np.float32) - rgb)
-    canvas.lay(np.ones(canvas.shape, np.bool_), "sky", rgb, FARTHEST_M)
+    canvas.lay(None, "sky", rgb, FARTHEST_M)
 
 
 def _meadow(canvas: _Canvas, rng: Random) -> None:
@@ -155,7 +158,7 @@ def _room(canvas: _Canvas, rng: Random) -> None:
     if kind == "panels":
         pattern = _either((canvas.x % 26 < 1) | (np.abs(canvas.y - seam * 0.62) < 0.7), 0.9, 1.0)
     rgb = np.asarray(wall, np.float32) * (light * pattern)[..., None]
-    canvas.lay(np.ones(canvas.shape, np.bool_), "wall", rgb, back_m)
+    canvas.lay(None, "wall", rgb, back_m)
     skirting = (canvas.y > seam - canvas.height * 0.035) & (canvas.y <= seam)
     canvas.lay(skirting, "wall", np.asarray((244, 240, 234), np.float32) * light[..., None], back_m)
     if rng.random() < 0.5:

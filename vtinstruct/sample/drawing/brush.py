@@ -74,12 +74,25 @@ class Brush:
         self, start: tuple[float, float], end: tuple[float, float], radius: float, end_radius: float | None = None
     ) -> Bool:
         """Mask (h, w) of a line with round ends that may taper from `radius` to `end_radius`."""
+        largest = max(radius, end_radius or radius) + 2 / self.scale  # two fine pixels to spare
+        columns = np.flatnonzero(
+            (self.x[0] >= min(start[0], end[0]) - largest) & (self.x[0] <= max(start[0], end[0]) + largest)
+        )
+        rows = np.flatnonzero(
+            (self.y[:, 0] >= min(start[1], end[1]) - largest) & (self.y[:, 0] <= max(start[1], end[1]) + largest)
+        )
+        mask = np.zeros(self.alpha.shape, np.bool_)
+        if columns.size == 0 or rows.size == 0:
+            return mask
+        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        x, y = self.x[:, window[1]], self.y[window[0]]
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         length2 = max(along_x**2 + along_y**2, 1e-6)
-        share = np.clip(((self.x - start[0]) * along_x + (self.y - start[1]) * along_y) / length2, 0.0, 1.0)
-        gap2 = (self.x - start[0] - share * along_x) ** 2 + (self.y - start[1] - share * along_y) ** 2
+        share = np.clip(((x - start[0]) * along_x + (y - start[1]) * along_y) / length2, 0.0, 1.0)
+        gap2 = (x - start[0] - share * along_x) ** 2 + (y - start[1] - share * along_y) ** 2
         thick = radius + share * ((radius if end_radius is None else end_radius) - radius)
-        return gap2 <= thick**2
+        mask[window] = gap2 <= thick**2
+        return mask
 
     def paint(self, mask: Bool, colour: Rgb, shade: Float | float = 1.0, decor: tuple[Bool, Rgb] | None = None) -> None:
         """Fill `mask` with `colour` times `shade`; `decor` is (texture mask, its colour) laid on top first."""
