@@ -27,8 +27,8 @@ SCENES = (
 )  # of those the question formats take; 4, 19, 34, 49 are for evaluation, 28 is empty
 
 # Regions that somebody speaks of are no answer to "find everything", and words tied to a region need no mark to be
-# understood: a record may have these without its source offering them.
-NOT_PROMISED = {"boxes", "masks", "region_questions"}
+# understood, and a question about a mark is none without it: a record may have these without its source offering them.
+NOT_PROMISED = {"boxes", "masks", "questions", "reasons", "region_questions"}
 
 
 @cache
