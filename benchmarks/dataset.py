@@ -13,6 +13,7 @@ from benchmarks.scorer import class_key
 from vtinstruct.dialogue import Dialogue, StoredPhoto
 from vtinstruct.manifest import DatasetError, Manifest, read_manifest
 from vtinstruct.photos import open_photo
+from vtinstruct.record import Category
 from vtinstruct.shards import read_dialogues
 
 
@@ -44,10 +45,15 @@ class Dataset:
         """The samples of a task and split in stored order, at most `limit`. Raises `DatasetError`."""
         return islice(read_dialogues(self.root, task, split), limit)
 
-    def vocabulary(self, source: str) -> Mapping[str, int]:
+    def categories(self, source: str, split: str) -> tuple[Category, ...]:
+        """The categories of one split of a source (two splits may have two vocabularies); none for an unknown one."""
+        info = self.manifest.sources.get(source)
+        return info.splits[split].vocabulary if info and split in info.splits else ()
+
+    def vocabulary(self, source: str, split: str) -> Mapping[str, int]:
         """Class name -> category id, by `class_key`; synonyms too, where they are not another class's name."""
         found: dict[str, int] = {}
-        categories = self.manifest.sources[source].vocabulary if source in self.manifest.sources else ()
+        categories = self.categories(source, split)
         for category in categories:
             found.setdefault(class_key(category.name), category.id)
         for category in categories:
@@ -55,10 +61,9 @@ class Dataset:
                 found.setdefault(class_key(synonym), category.id)
         return found
 
-    def class_names(self, source: str) -> Mapping[int, str]:
+    def class_names(self, source: str, split: str) -> Mapping[int, str]:
         """Category id -> the source's own name."""
-        info = self.manifest.sources.get(source)
-        return {category.id: category.name for category in info.vocabulary} if info else {}
+        return {category.id: category.name for category in self.categories(source, split)}
 
     def photo(self, photo: StoredPhoto) -> Image.Image:
         """The picture of a sample, RGB, as stored (not turned by EXIF). Raises `PhotoError` when it cannot be read."""

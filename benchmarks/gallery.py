@@ -49,6 +49,8 @@ def choose(rows: pl.DataFrame) -> list[tuple[str, bool]]:
     top = rows.sort("quality", "id", descending=[True, False]).unique("photo", keep="first", maintain_order=True)
     photos = set(ordered.filter(pl.col("id").is_in(worst))["photo"].to_list())
     best = top.filter(~pl.col("photo").is_in(list(photos)))["id"].to_list()[:BEST]
+    last = dict(zip(rows["id"], rows["quality"], strict=True))
+    best = [id_ for id_ in best if last[id_] > 0]  # the best of nothing is not worth a look
     return [(id_, True) for id_ in worst] + [(id_, False) for id_ in best]
 
 

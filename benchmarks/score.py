@@ -121,14 +121,14 @@ def _tables(
             whose = source if suite.task else EVERYTHING
             key = (suite.name, whose, split)
             if key not in made:
-                made[key] = Rows(suite, whose, split, _setting(dataset, whose, answer_root, options))
+                made[key] = Rows(suite, whose, split, _setting(dataset, whose, split, answer_root, options))
             tables[task, source, split].append(made[key])
     return tables
 
 
-def _setting(dataset: Dataset, source: str, answer_root: Path, options: Options) -> Setting:
+def _setting(dataset: Dataset, source: str, split: str, answer_root: Path, options: Options) -> Setting:
     return Setting(
-        dataset.root, answer_root, dataset.vocabulary(source), dataset.class_names(source), options.engine,
+        dataset.root, answer_root, dataset.vocabulary(source, split), dataset.class_names(source, split), options.engine,
         options.resamples, options.seed,
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def _results(
     return Results(
         header.model, dataset.hash, dataset.root.resolve().name, digest, options.engine, versions,
         {**said, "splits": list(options.splits), "suites": list(options.suites)}, dict(header.generation),
-        {"answers": intake.answers, "unknown_ids": intake.unknown_ids, "reasons": dict(intake.reasons), "lines": intake.lines},
+        {"answers": intake.answers, "unknown_ids": intake.unknown_ids, "other_turns": intake.other_turns, "reasons": dict(intake.reasons), "lines": intake.lines},
         tuple(suites), header.dataset != dataset.hash,
     )  # fmt: skip
 
@@ -173,7 +173,7 @@ def rescore(results: Results, folder: Path, dataset: Dataset) -> Results:
     options = Options((), engine=engine, resamples=results.options["resamples"], seed=results.options["seed"])
     for result in results.suites:
         (suite,) = suites_for([result.task], [result.suite])
-        setting = _setting(dataset, result.source, folder, options)
+        setting = _setting(dataset, result.source, result.split, folder, options)
         summary = suite.load().summarize(pl.read_parquet(folder / result.rows), setting)
         found.append(replace(result, numbers=summary.numbers, intervals=summary.intervals, details=summary.details))
     return replace(results, suites=tuple(found))

@@ -16,12 +16,17 @@ from pycocotools.cocoeval import COCOeval
 
 from benchmarks.engine import EngineError, Instances, average_precision
 from benchmarks.scorer import MISSING, Scorer, Setting, Summary
+from tests.benchmarks.made import answered, coco_dialogues, made_coco, vocabulary_of
 from vtinstruct import plugins
 from vtinstruct.dialogue import Dialogue, Reference, Triplet
 from vtinstruct.geometry import decode_rle, encode_mask
 from vtinstruct.units import Box, Keypoints, Mask
 
-FAMILIES = {"box": ("ap_box", "det", "bbox"), "mask": ("ap_mask", "seg", "segm"), "keypoint": ("ap_keypoint", "keypoints", "keypoints")}
+FAMILIES = {
+    "box": ("ap_box", "det", "bbox"),
+    "mask": ("ap_mask", "seg", "segm"),
+    "keypoint": ("ap_keypoint", "keypoints", "keypoints"),
+}
 FILES = {
     "box": "instances_val2017.json",
     "mask": "instances_val2017.json",
@@ -50,13 +55,22 @@ def moved(reference: Reference, rng: np.random.Generator, truth: Dialogue) -> An
         case Box():
             x0, y0, x1, y1 = reference.unit.box_xyxy
             shift = rng.normal(0, 0.08, 4) * max(x1 - x0, y1 - y0)
-            return Box((x0 + shift[0], y0 + shift[1], max(x1 + shift[2], x0 + shift[0] + 1), max(y1 + shift[3], y0 + shift[1] + 1)))
+            return Box(
+                (
+                    x0 + shift[0],
+                    y0 + shift[1],
+                    max(x1 + shift[2], x0 + shift[0] + 1),
+                    max(y1 + shift[3], y0 + shift[1] + 1),
+                )
+            )
         case Mask():
             mask = decode_rle(reference.unit.mask_rle)
             return Mask(encode_mask(np.roll(mask, tuple(rng.integers(-6, 7, 2)), (0, 1))))
         case Keypoints():
             noise = rng.normal(0, 4, (len(reference.unit.keypoints_xyv), 2))
-            return Keypoints(tuple((x + a, y + b, 2) for (x, y, _), (a, b) in zip(reference.unit.keypoints_xyv, noise, strict=True)))
+            return Keypoints(
+                tuple((x + a, y + b, 2) for (x, y, _), (a, b) in zip(reference.unit.keypoints_xyv, noise, strict=True))
+            )
         case _:
             raise AssertionError(reference)
 
@@ -93,20 +107,20 @@ def coco_results(kind: str, image_id: int, category_id: int, reference: Referenc
     return result
 
 
-def both(make: Any, coco: dict[str, Any], kind: str, seed: int, engine: str) -> tuple[Summary, list[float]]:
+def both(coco: dict[str, Any], kind: str, seed: int, engine: str) -> tuple[Summary, list[float]]:
     """Our numbers from dialogues, and the official ones from the JSON, for one perturbed answer set."""
-    family, task, _ = FAMILIES[kind]
+    _, task, _ = FAMILIES[kind]
     names = {category["id"]: category["name"] for category in coco["categories"]}
     ids = {name: id_ for id_, name in names.items()}
-    setting = Setting(vocabulary=make.vocabulary_of(coco), class_names=names, engine=engine, resamples=0)
+    setting = Setting(vocabulary=vocabulary_of(coco), class_names=names, engine=engine, resamples=0)
     rng, rows, results = np.random.default_rng(seed), [], []
-    truths = make.coco_dialogues(coco, task, kind)
+    truths = coco_dialogues(coco, task, kind)
     for truth in truths:
         found = perturbed(truth, rng, names)
         assert truth.photo is not None
         image_id = int(truth.photo.id.split(":")[1])
         results += [coco_results(kind, image_id, ids[name], reference) for name, reference in found]
-        answer = make.answered(*(Triplet(name, kind, (reference,)) for name, reference in found))
+        answer = answered(*(Triplet(name, kind, (reference,)) for name, reference in found))
         rows.append(scorer(kind).score(truth, answer, setting))
     order = rng.permutation(len(rows))
     table = scorer(kind).frame([rows[i] for i in order])  # whatever order samples were scored in
@@ -120,9 +134,9 @@ def as_list(summary: Summary, count: int) -> list[float]:
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
 @pytest.mark.parametrize("engine", ["hotcoco", "official"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_made_annotations_give_the_official_numbers(make: Any, kind: str, engine: str, seed: int) -> None:
-    coco = make.made_coco(seed)
-    summary, expected = both(make, coco, kind, seed, engine)
+def test_made_annotations_give_the_official_numbers(kind: str, engine: str, seed: int) -> None:
+    coco = made_coco(seed)
+    summary, expected = both(coco, kind, seed, engine)
     assert as_list(summary, len(expected)) == expected
     assert 0.02 < expected[0] < 0.98  # the perturbation tells something
 
@@ -130,19 +144,19 @@ def test_made_annotations_give_the_official_numbers(make: Any, kind: str, engine
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
 @pytest.mark.parametrize("engine", ["hotcoco", "official"])
 def test_real_annotations_give_the_official_numbers(
-    make: Any, tiny_coco: Callable[[str], dict[str, Any]], kind: str, engine: str
+    tiny_coco: Callable[[str], dict[str, Any]], kind: str, engine: str
 ) -> None:
-    summary, expected = both(make, tiny_coco(FILES[kind]), kind, 3, engine)
+    summary, expected = both(tiny_coco(FILES[kind]), kind, 3, engine)
     assert as_list(summary, len(expected)) == expected
     assert 0.02 < expected[0] < 0.98
 
 
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
-def test_truth_as_answer_is_perfect_and_silence_is_zero(make: Any, kind: str) -> None:
-    coco, (_, task, _) = make.made_coco(5), FAMILIES[kind]
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=50)
-    truths = make.coco_dialogues(coco, task, kind)
-    perfect = [scorer(kind).score(t, make.answered(*t.turns[-1].parts), setting) for t in truths]
+def test_truth_as_answer_is_perfect_and_silence_is_zero(kind: str) -> None:
+    coco, (_, task, _) = made_coco(5), FAMILIES[kind]
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=50)
+    truths = coco_dialogues(coco, task, kind)
+    perfect = [scorer(kind).score(t, answered(*t.turns[-1].parts), setting) for t in truths]
     silent = [scorer(kind).score(t, MISSING, setting) for t in truths]
     top = scorer(kind).summarize(scorer(kind).frame(perfect), setting).numbers
     assert top["AP"] == 1.0
@@ -155,62 +169,68 @@ def test_truth_as_answer_is_perfect_and_silence_is_zero(make: Any, kind: str) ->
     } - {"AP_worst", "AP_expected", "AP_best"}
 
 
-def test_silence_agrees_with_an_engine_that_finds_one_wrong_box(make: Any) -> None:
+def test_silence_agrees_with_an_engine_that_finds_one_wrong_box() -> None:
     """The engines take no empty result; what is answered for them must be what one worthless box gives."""
-    coco = make.made_coco(6)
+    coco = made_coco(6)
     coco["annotations"] = [a for a in coco["annotations"] if a["area"] < 96**2]
     image = coco["images"][0]["id"]
     lone = [{"image_id": image, "category_id": 1, "bbox": [0.0, 0.0, 1.0, 1.0], "score": 0.1}]
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=0)
-    rows = [scorer("box").score(t, MISSING, setting) for t in make.coco_dialogues(coco, "det", "box")]
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=0)
+    rows = [scorer("box").score(t, MISSING, setting) for t in coco_dialogues(coco, "det", "box")]
     summary = scorer("box").summarize(scorer("box").frame(rows), setting)
     assert as_list(summary, 12) == official(coco, "box", lone)
     assert summary.numbers["APl"] is None
 
 
-def test_per_class_numbers_are_the_official_arrays(make: Any) -> None:
-    coco = make.made_coco(2)
+def test_per_class_numbers_are_the_official_arrays() -> None:
+    coco = made_coco(2)
     names = {c["id"]: c["name"] for c in coco["categories"]}
-    summary, _ = both(make, coco, "box", 2, "hotcoco")
-    slow, _ = both(make, coco, "box", 2, "official")
+    summary, _ = both(coco, "box", 2, "hotcoco")
+    slow, _ = both(coco, "box", 2, "official")
     assert summary.details["classes"] == slow.details["classes"]
     assert {entry["class"] for entry in summary.details["classes"]} <= set(names.values())
     mean = np.mean([entry["AP"] for entry in summary.details["classes"]])
     assert summary.numbers["AP"] == pytest.approx(mean, abs=1e-12)
 
 
-def test_unknown_classes_are_counted_and_match_nothing(make: Any) -> None:
-    coco = make.made_coco(1)
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=0)
-    truths = make.coco_dialogues(coco, "det", "box")
+def test_unknown_classes_are_counted_and_match_nothing() -> None:
+    coco = made_coco(1)
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=0)
+    truths = coco_dialogues(coco, "det", "box")
     unicorn = Triplet("unicorn", "box", (Reference(Box((0, 0, 9, 9)), 0.5),))
-    rows = [scorer("box").score(t, make.answered(unicorn), setting) for t in truths]
+    rows = [scorer("box").score(t, answered(unicorn), setting) for t in truths]
     summary = scorer("box").summarize(scorer("box").frame(rows), setting)
     assert summary.numbers["AP"] == 0.0
     assert summary.numbers["F1@.5"] == 0.0
     assert summary.details["unknown_classes"] == {"instances": len(truths), "phrases": {"unicorn": len(truths)}}
 
 
-def test_class_names_ignore_case_space_and_underscores_only(make: Any) -> None:
-    coco = make.made_coco(1)
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=0)
-    truths = make.coco_dialogues(coco, "det", "box")
+def test_class_names_ignore_case_space_and_underscores_only() -> None:
+    coco = made_coco(1)
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=0)
+    truths = coco_dialogues(coco, "det", "box")
     loud = [
-        make.answered(*(replace(p, concept=p.concept.upper().replace("_", "  ")) for p in t.turns[-1].parts if isinstance(p, Triplet)))
+        answered(
+            *(
+                replace(p, concept=p.concept.upper().replace("_", "  "))
+                for p in t.turns[-1].parts
+                if isinstance(p, Triplet)
+            )
+        )
         for t in truths
     ]
     rows = [scorer("box").score(t, a, setting) for t, a in zip(truths, loud, strict=True)]
     assert scorer("box").summarize(scorer("box").frame(rows), setting).numbers["AP"] == 1.0
 
 
-def test_without_scores_the_range_of_tie_orders_is_shown(make: Any) -> None:
-    coco = make.made_coco(4)
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=0)
+def test_without_scores_the_range_of_tie_orders_is_shown() -> None:
+    coco = made_coco(4)
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=0)
     rng, rows = np.random.default_rng(0), []
     names = {c["id"]: c["name"] for c in coco["categories"]}
-    for truth in make.coco_dialogues(coco, "det", "box"):
+    for truth in coco_dialogues(coco, "det", "box"):
         found = [Triplet(n, "box", (replace(r, score=None),)) for n, r in perturbed(truth, rng, names)]
-        rows.append(scorer("box").score(truth, make.answered(*found), setting))
+        rows.append(scorer("box").score(truth, answered(*found), setting))
     summary = scorer("box").summarize(scorer("box").frame(rows), setting)
     n = summary.numbers
     assert summary.details["scored"] is False
@@ -218,14 +238,14 @@ def test_without_scores_the_range_of_tie_orders_is_shown(make: Any) -> None:
     assert n["AP_worst"] <= n["AP"] <= n["AP_best"]  # type: ignore[operator]
 
 
-def test_ground_truth_id_zero_does_not_cost_a_match(make: Any) -> None:
-    coco = make.made_coco(0, photos=1)
+def test_ground_truth_id_zero_does_not_cost_a_match() -> None:
+    coco = made_coco(0, photos=1)
     coco["annotations"] = [coco["annotations"][0] | {"iscrowd": 0}] if coco["annotations"] else []
-    coco = coco if coco["annotations"] else make.made_coco(3, photos=2)
+    coco = coco if coco["annotations"] else made_coco(3, photos=2)
     assert coco["annotations"][0]["id"] == 0
-    setting = Setting(vocabulary=make.vocabulary_of(coco), resamples=0)
-    truths = make.coco_dialogues(coco, "det", "box")
-    rows = [scorer("box").score(t, make.answered(*t.turns[-1].parts), setting) for t in truths]
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=0)
+    truths = coco_dialogues(coco, "det", "box")
+    rows = [scorer("box").score(t, answered(*t.turns[-1].parts), setting) for t in truths]
     for engine in ("hotcoco", "official"):
         numbers = scorer("box").summarize(scorer("box").frame(rows), replace(setting, engine=engine)).numbers
         assert numbers["AP"] == pytest.approx(1.0, abs=1e-12)  # the trap would make it far less
