@@ -15,6 +15,7 @@ from vtinstruct.dialogue import PROMPT_KINDS, Prompt
 from vtinstruct.geometry import decode_rle, encode_mask
 from vtinstruct.prompts import BOX_JITTER, PromptError, draw, prompt_mask
 from vtinstruct.record import Region
+from vtinstruct.strokes import eroded
 from vtinstruct.units import Box, Mask, Point, Rle
 
 W, H = 160, 120
@@ -259,3 +260,16 @@ def test_any_mask_at_all(size, seed, share, kind, exact):
         case Box(box_xyxy=(x0, y0, x1, y1)):
             assert 0 <= x0 < x1 <= size[0]
             assert 0 <= y0 < y1 <= size[1]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_layers_are_taken_off_as_scipy_does(name):
+    mask = shape(name)
+    cross, square = ndimage.generate_binary_structure(2, 1), np.ones((3, 3), bool)
+    first = ndimage.binary_erosion(mask, cross)
+    second = ndimage.binary_erosion(first, square)
+    assert np.array_equal(eroded(mask, 1), first)
+    assert np.array_equal(eroded(mask, 2), second)
+    noise = np.random.default_rng(0).random((H, W)) < 0.93
+    worn = ndimage.binary_erosion(ndimage.binary_erosion(mask & noise, cross), square)
+    assert np.array_equal(eroded(mask & noise, 2), worn)
