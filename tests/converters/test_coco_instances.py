@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -265,3 +266,27 @@ def test_photo_identity_is_the_same_in_every_spelling(tmp_path: Path) -> None:
             (folder / "val2017" / "000000000007.jpg").rename(folder / "val2017" / name)
         records, _ = read(NAME, folder)
         assert records[0].photo.id == "coco:7"  # type: ignore[union-attr]
+
+
+def test_changed_bytes_never_do_more_than_fail(tmp_path: Path) -> None:
+    """A file with a few bytes changed reads, reads with drops, or is one SourceError."""
+    crowd = annotation(2, iscrowd=1, segmentation={"counts": [20, 30, 150], "size": [10, 20]})
+    whole = json.dumps(
+        content([annotation(1), crowd, annotation(3, category_id=1, keypoints=[1, 2, 2, 3, 4, 1])])
+    ).encode()
+    rng = Random(0)
+    path, read_well = write(tmp_path, KIND, whole), 0
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(len(data))] = rng.choice(b'0123456789-.e[]{},:" a\xff')
+        path.write_bytes(data)
+        try:
+            records, drops = read(NAME, tmp_path)
+        except SourceError as error:
+            said = str(error)
+        else:
+            read_well += len(records) == 2 and not drops
+            said = str(path)
+        assert "instances_val2017.json" in said or "no photos" in said
+    assert 20 < read_well < 380

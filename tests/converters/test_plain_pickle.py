@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import os
 import pickle
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
+import converters._plain_pickle as module
 from converters._plain_pickle import read_plain_pickle
 from vtinstruct.source import SourceError
 
@@ -58,7 +61,7 @@ def test_code_is_refused_and_does_not_run(tmp_path: Path, protocol: int, how: An
     else:
         payload = Touches(target, how)
     data = pickle.dumps([{"ref_id": 1}, payload], protocol=protocol)
-    with pytest.raises(SourceError, match=r"refs\.p: refused: the pickle names .*; lists, dicts"):
+    with pytest.raises(SourceError, match=r"refs\.p: refused: \w+ at byte \d+ could run code; lists, dicts"):
         read_plain_pickle(Path("refs.p"), data)
     assert not target.exists()
     if how is os.mkdir:  # the pickle is a working one: an ordinary reader runs it
@@ -103,6 +106,10 @@ HAND_WRITTEN: list[tuple[str, bytes]] = [
     ("unknown opcode", b"\xff\xff"),
     ("memo that is not there", b"h\x05."),
     ("list as a key", b"}]K\x01s."),
+    ("reserves 34 GB", b"]r\xff\xff\xff\x7f."),
+    ("reserves 34 GB in protocol 0", b"(lp2147483647\n."),
+    ("nothing but a stop", b"."),
+    ("bytes after the stop", pickle.dumps(1) + b"c"),
     ("claims a huge text", b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x0f."),
 ]
 
@@ -113,3 +120,34 @@ def test_hostile_and_broken_bytes_are_one_clear_line(data: bytes) -> None:
         read_plain_pickle(Path("refs.p"), data)
     assert "refs.p" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_second_wall_alone_refuses_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "_check_opcodes", lambda path, data: None)
+    target = tmp_path / "proof"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(Touches(target, os.mkdir), protocol=protocol)
+        with pytest.raises(SourceError, match=r"refused: names posix\.mkdir"):
+            read_plain_pickle(Path("refs.p"), data)
+    for data in (b"P123\n.", b"K\x01Q."):
+        with pytest.raises(SourceError, match="refused: points outside"):
+            read_plain_pickle(Path("refs.p"), data)
+    assert not target.exists()
+
+
+def test_changed_bytes_never_do_more_than_fail() -> None:
+    rng = Random(0)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        whole = pickle.dumps([PLAIN[0]] * 2 + [{"id": number} for number in range(300)], protocol=protocol)
+        for _ in range(300):
+            data = bytearray(whole)
+            for _ in range(rng.randint(1, 4)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            with contextlib.suppress(SourceError):
+                read_plain_pickle(Path("refs.p"), bytes(data))
+
+
+def test_a_large_file_with_many_memo_numbers_comes_through() -> None:
+    content = [{"sent": f"phrase {number}"} for number in range(70_000)]
+    for protocol in (0, 2, 5):
+        assert read_plain_pickle(Path("refs.p"), pickle.dumps(content, protocol=protocol)) == content
