@@ -68,13 +68,13 @@ def read_colours(root: Path, relative: str) -> NDArray[np.uint8]:
     return _decoded(root, relative, ("RGB", "RGBA"), "RGB")[..., :3]
 
 
-def header_size(root: Path, relative: str) -> tuple[int, int]:
-    """(width, height) in pixels as stored of the photo at `relative`, from its header alone. Raises `Fault`."""
+def header_size(root: Path, relative: str, what: str = "photo") -> tuple[int, int]:
+    """(width, height) in pixels as stored of the picture at `relative`, from its header alone. Raises `Fault`."""
     try:
         with Image.open(root / relative, formats=PHOTO_FORMATS) as picture:
             width, height = picture.size
     except Exception as error:  # Pillow's readers raise whatever a broken header makes them trip over
-        raise Fault("photo: unreadable", f"{relative}: {error}; a whole picture is right") from error
+        raise Fault(f"{what}: unreadable", f"{relative}: {error}; a whole picture is right") from error
     return checked_size(width, height, relative)
 
 
