@@ -137,6 +137,8 @@ def sample(
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 500,
     seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
+    only: Annotated[str, typer.Option(help="Write these sources only, with commas; default: all.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw; the bytes do not depend on it.")] = 1,
 ) -> None:
     """Draw scenes and write them in the file formats of the sources, to try everything without a download."""
     from rich.console import Console
@@ -148,7 +150,10 @@ def sample(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("drawing", total=scenes)
         try:
-            written = write_sample(out, scenes, seed, lambda done, total: bar.update(task, completed=done, total=total))
+            written = write_sample(
+                out, scenes, seed, lambda done, total: bar.update(task, completed=done, total=total), workers,
+                _names(only) or None,
+            )  # fmt: skip
         except SampleError as error:
             raise DatasetError(str(error)) from error
     for source in written.sources:
