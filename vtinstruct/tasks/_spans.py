@@ -17,7 +17,6 @@ from vtinstruct.trp import join_parts
 from vtinstruct.units import Point, UnitKind
 
 _PLACE = re.compile(r"\[([^\[\]]*)\]|<([^<>]*)>")
-_UNNAMED = re.compile(r"\s*(region|object|box|mask|point)?\s*\d*\s*", re.IGNORECASE)
 
 
 def plain(text: GroundedText) -> str:
@@ -79,11 +78,24 @@ def grounded(record: Record, setting: Setting, text: GroundedText, kind: UnitKin
 
 
 def _concept(words: str, regions: Sequence[Region]) -> str:
+    """Words as language: a place (`[person1]`) is called by its region's category, for no mark shows its number."""
     place = _PLACE.fullmatch(words)
-    name = one_line(words if place is None else place[1] or place[2] or "")
-    if place is not None and _UNNAMED.fullmatch(name):
-        name = one_line(regions[0].category) if regions else ""
-    return name or "region"
+    if place is None:
+        return one_line(words) or "region"
+    category = one_line(regions[0].category) if regions else ""
+    return category or one_line((place[1] or place[2] or "").rstrip("0123456789")) or "region"
+
+
+def spoken(record: Record, text: GroundedText) -> str:
+    """The words of an answer that points at nothing, on one line, places by name."""
+    by_id = {region.id: region for region in record.regions}
+    words = [
+        piece
+        if span is None or not _PLACE.fullmatch(piece)
+        else _concept(piece, [by_id[id_] for id_ in span.region_ids if id_ in by_id])
+        for piece, span in _pieces(text)
+    ]
+    return one_line("".join(words))
 
 
 def point_triplet(concept: str, points_xy: Iterable[tuple[float, float]]) -> Triplet:

@@ -8,7 +8,7 @@ from vtinstruct.dialogue import Triplet
 from vtinstruct.record import Expression, Question, Record, Region
 from vtinstruct.task import Setting
 from vtinstruct.tasks._shared import leave_out, one_line, triplet, unit_of
-from vtinstruct.tasks._spans import holds_place, plain
+from vtinstruct.tasks._spans import holds_place, plain, spoken
 from vtinstruct.units import UnitKind
 
 
@@ -54,7 +54,7 @@ def expressions_by_region(record: Record) -> dict[str, tuple[str, ...]]:
 
 def accepted(record: Record, setting: Setting, question: Question) -> tuple[str, ...]:
     """All accepted answers of a question as words, the one to teach first; none (with a reason) when it has no answer."""
-    answers = tuple(words for answer in question.answers if (words := plain(answer)))
+    answers = tuple(words for answer in question.answers if (words := spoken(record, answer)))
     if not answers or not plain(question.question):
         leave_out(record, setting, "question without words or answer", f"question {question.id}")
         return ()

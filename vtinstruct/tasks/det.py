@@ -13,17 +13,18 @@ from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
 from vtinstruct.tasks._categories import surely_empty
-from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, triplets_by_category
+from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, triplets_by_category, unlabelled
 
 
 @of_a_photo
 def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
-    """One dialogue a photo. In training a photo without instances is asked about only if it is surely empty."""
+    """One dialogue a photo. In training a photo without instances is asked about only if it is surely empty, in
+    evaluation always, unless its instances only lack this geometry."""
     found = [region for region in instances(record, setting, "box") if region.thing]
     rng, words = setting.rng, setting.words
     if found:
         answer = words.say(rng, "answer", objects=listing(triplets_by_category(found, "box")))
-    elif surely_empty(record) or not setting.training:
+    elif surely_empty(record) or not (setting.training or unlabelled(record, "box")):
         answer = words.say(rng, "nothing")
     else:
         return

@@ -40,7 +40,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     rng, words = setting.rng, setting.words
     said = [words.say(rng, f"wish_{wish.kind}", phrase=wish.concept) for wish in wishes]
     orders = [text for parts, _ in said for text in parts if isinstance(text, str)]
-    asked = words.say(rng, "question", wishes=f"{', '.join(orders[:-1])} and {orders[-1]}")
+    asked = words.say(rng, "question", wishes=f"{', '.join(orders[:-1])}, and {orders[-1]}")
     answer = words.say(rng, "answer", objects=listing(wishes))
     turns, templates = [*exchange(asked[0], answer[0])], [asked[1], *(template for _, template in said), answer[1]]
     for follow in (_about_a_mark, _about_the_photo):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Record
 from vtinstruct.task import Setting, Task
-from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, triplets_by_category
+from vtinstruct.tasks._shared import ask, exam, instances, listing, of_a_photo, triplets_by_category, unlabelled
 
 
 @of_a_photo
@@ -21,7 +21,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     rng, words = setting.rng, setting.words
     if found:
         answer = words.say(rng, "answer", objects=listing(triplets_by_category(found, "mask")))
-    elif not setting.training:
+    elif not (setting.training or unlabelled(record, "mask")):
         answer = words.say(rng, "nothing")
     else:
         return

@@ -214,8 +214,8 @@ def test_words_of_a_region_without_that_geometry_stay_words():
 @pytest.mark.parametrize(
     ("words", "concept"),
     [
-        ("[person1]", "person1"),
-        ("<obj>", "obj"),
+        ("[person1]", "dog"),
+        ("<obj>", "dog"),
         ("[region]", "dog"),
         ("[3]", "dog"),
         ("[]", "dog"),

@@ -89,6 +89,15 @@ def test_a_region_without_its_geometry_is_left_out_with_a_reason():
     assert [(drop.reason, drop.detail) for drop in drops] == [("region without mask", "region 1 (person)")]
 
 
+@pytest.mark.parametrize(("task", "field"), [("det", "box_xyxy"), ("seg", "mask_rle"), ("panoptic", "mask_rle")])
+def test_a_photo_whose_things_only_lack_the_geometry_is_not_empty(task, field):
+    regions = tuple(replace(region, **{field: None}) for region in full_record().regions)
+    for training in (True, False):
+        drops: list[Drop] = []
+        assert made(task, full_record(regions=regions), training, report=drops.append) == []
+        assert len(drops) == 5
+
+
 def test_a_semantic_vocabulary_is_answered_with_its_stuff():
     stuff = [category for category in VOCABULARY if not category.thing]
     regions = tuple(region for region in full_record().regions if not region.thing)
