@@ -16,7 +16,7 @@ from converters._coco_layout import PhotoFolder, photo_folder
 from converters._notes import Fault
 from vtinstruct.record import Photo
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 1 << 28
 COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)20\d\d_)?(\d{12})\.\w+")
 
