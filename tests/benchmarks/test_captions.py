@@ -1,0 +1,100 @@
+"""Caption scores against the official implementation: what its tokenizer answered is kept here, the rest is run when it is
+installed (`pip install --no-deps pycocoevalcap`; the tokenizer needs Java)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
+from benchmarks.scorers._ptb import PUNCTUATION, tokens
+
+# [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
+SEEN: list[list[str]] = json.loads((Path(__file__).parent / "ptb_answers.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("text", "expected"), SEEN)
+def test_tokens_are_those_of_the_official_tokenizer(text: str, expected: str) -> None:
+    assert tokens(text) == [token for token in expected.rstrip().split(" ") if token and token not in PUNCTUATION]
+
+
+def test_bleu_by_hand() -> None:
+    # 2 of 3 words, 1 of 2 pairs; candidate 3 long, closest reference 3
+    counts = np.array(
+        bleu_counts(["the", "red", "dog"], [["the", "red", "cat"], ["a", "very", "long", "reference", "here"]])
+    )
+    found = bleu(counts)
+    assert found[0] == pytest.approx(2 / 3, rel=1e-6)
+    assert found[1] == pytest.approx(np.sqrt(2 / 3 * 1 / 2), rel=1e-6)
+    assert found[3] < 1e-4
+    # brevity: half as long as the reference
+    assert bleu(np.array(bleu_counts(["the"], [["the", "dog"]])))[0] == pytest.approx(np.exp(-1), rel=1e-6)
+
+
+def test_rouge_by_hand() -> None:
+    # longest common subsequence 2; precision 2/3, recall 2/4
+    p, r = 2 / 3, 2 / 4
+    assert rouge_l(["the", "red", "dog"], [["the", "big", "red", "cat"]]) == pytest.approx(
+        2.44 * p * r / (r + 1.44 * p)
+    )
+    assert rouge_l([], [["a"]]) == 0.0
+
+
+def test_cider_of_the_reference_itself_is_ten_and_of_one_photo_is_zero() -> None:
+    said = [
+        c.split()
+        for c in ("a red car on the road here", "two brown dogs run fast today", "people fly kites near a beach")
+    ]
+    assert cider_d(said, [[s] for s in said]) == pytest.approx([10.0] * 3)
+    assert cider_d(said[:1], [[said[0]]]) == [0.0]
+
+
+def official() -> Any:
+    return pytest.importorskip("pycocoevalcap", reason="the official caption scores are not installed")
+
+
+def numbers_of(said: list[str], references: list[list[str]]) -> tuple[list[float], list[float], list[float]]:
+    """Our BLEU-1..4, ROUGE-L and CIDEr-D of tokenised texts."""
+    split = [(s.split(), [r.split() for r in several]) for s, several in zip(said, references, strict=True)]
+    counts = np.array([bleu_counts(s, several) for s, several in split])
+    ours = bleu(counts.sum(axis=0)).tolist()
+    return ours, [rouge_l(*pair) for pair in split], cider_d([s for s, _ in split], [r for _, r in split])
+
+
+def test_scores_equal_the_official_ones(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
+    """Every photo's first caption against the other four, on real captions."""
+    official()
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    by_photo: dict[int, list[str]] = {}
+    for file in ("captions_val2017.json", "captions_train2017.json"):
+        for one in tiny_coco(file)["annotations"]:
+            by_photo.setdefault(one["image_id"], []).append(" ".join(tokens(one["caption"])))
+    said = [several[0] for several in by_photo.values()]
+    references = [several[1:] for several in by_photo.values()]
+    truth, results = dict(enumerate(references)), {n: [s] for n, s in enumerate(said)}
+    ours = numbers_of(said, references)
+    assert ours[0] == pytest.approx(Bleu(4).compute_score(truth, results, verbose=0)[0], rel=1e-12)
+    assert ours[1] == pytest.approx(Rouge().compute_score(truth, results)[1].tolist(), rel=1e-12)
+    assert ours[2] == pytest.approx(Cider().compute_score(truth, results)[1].tolist(), rel=1e-12)
+
+
+def test_the_official_tokenizer_agrees_on_real_captions(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
+    official()
+    if shutil.which("java") is None:
+        pytest.skip("the official tokenizer needs Java")
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    captions = [
+        a["caption"] for f in ("captions_val2017.json", "captions_train2017.json") for a in tiny_coco(f)["annotations"]
+    ]
+    theirs = PTBTokenizer().tokenize({n: [{"caption": caption}] for n, caption in enumerate(captions)})
+    assert [" ".join(tokens(caption)) for caption in captions] == [theirs[n][0] for n in range(len(captions))]

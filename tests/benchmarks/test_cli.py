@@ -1,0 +1,336 @@
+"""The road from a dataset and a predictions file to numbers and pages, and what is refused on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmarks.cli import app
+from benchmarks.dataset import open_dataset
+from benchmarks.results import ResultsError, read_results
+from benchmarks.score import rescore
+from tests.benchmarks.made import (
+    coco_dialogues,
+    dialogue,
+    made_coco,
+    prediction_of,
+    vocabulary_of,
+    write_dataset,
+    write_predictions,
+)
+from vtinstruct.dialogue import Dialogue, Evaluation, Reference, Triplet
+from vtinstruct.units import Depth
+
+EVIL = "<script>alert(1)</script>"
+COCO = made_coco(3, photos=6)
+
+
+def samples(root: Path) -> list[Dialogue]:
+    """Six photos with boxes and masks, three captions (one of them hostile), a depth map; and a training split."""
+    found = coco_dialogues(COCO, "det", "box") + coco_dialogues(COCO, "seg", "mask")
+    for n, words in enumerate(("a dog on grass", EVIL, "two people")):
+        found.append(dialogue(f"cap{n}", "caption", [words], (160, 120), Evaluation(references=(words,))))
+    (root / "depth").mkdir(parents=True)
+    Image.fromarray(np.full((120, 160), 3000, dtype=np.uint16)).save(root / "depth/1.png")
+    found.append(
+        dialogue("depth1", "depth", [Triplet("depth", "depth", (Reference(Depth("depth/1.png", 0.001)),))], (160, 120))
+    )
+    train = [
+        type(one)(
+            f"train/{one.id}",
+            one.task,
+            one.source,
+            "train",
+            one.licence,
+            one.photo,
+            one.turns,
+            one.evaluation,
+            one.provenance,
+        )
+        for one in found
+    ]
+    return found + train
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("dataset") / "made"
+    return write_dataset(root, samples(root), vocabulary_of(COCO))
+
+
+def perfect(data: Path, path: Path) -> Path:
+    """The truth of every held-out sample as answers; the depth map beside the file."""
+    dataset, splits = open_dataset(data)
+    truths = [t for task in dataset.tasks(splits[0]) for t in dataset.dialogues(task, splits[0])]
+    (path.parent / "depth").mkdir(parents=True, exist_ok=True)
+    (path.parent / "depth/1.png").write_bytes((data / "depth/1.png").read_bytes())
+    return write_predictions(path, dataset.hash, [prediction_of(t, t.turns[-1].parts) for t in truths], "the truth")
+
+
+def bench(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def score(predictions: Path, data: Path, out: Path, *more: object) -> Any:
+    return bench("score", "--predictions", predictions, "--data", data, "--out", out, "--resamples", 30, *more)
+
+
+def edited(path: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    return path
+
+
+def test_truth_as_answers_scores_one_everywhere_twice_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    for name in ("a", "b"):
+        done = score(predictions, data, tmp_path / name)
+        assert done.exit_code == 0, done.output
+    first = read_results(tmp_path / "a")
+    assert (tmp_path / "a/results.json").read_bytes() == (tmp_path / "b/results.json").read_bytes()
+    values = {suite.suite: suite.value for suite in first.suites}
+    assert set(values) == {"det", "seg", "depth", "caption", "trp"}
+    assert values.pop("caption") > 0  # type: ignore[operator]
+    assert values == pytest.approx(dict.fromkeys(values, 1.0))
+    assert all(suite.missing == suite.invalid == 0 for suite in first.suites)
+    assert first.options["splits"] == ["val"]
+    assert all((tmp_path / "a" / suite.rows).is_file() for suite in first.suites)
+
+
+def test_kept_rows_give_the_numbers_again(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    assert score(predictions, data, tmp_path).exit_code == 0
+    results = read_results(tmp_path)
+    predictions.unlink()
+    assert rescore(results, tmp_path, open_dataset(data)[0]) == results
+
+
+def test_engines_agree(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    assert score(predictions, data, tmp_path / "fast").exit_code == 0
+    assert score(predictions, data, tmp_path / "slow", "--engine", "official").exit_code == 0
+    fast, slow = read_results(tmp_path / "fast"), read_results(tmp_path / "slow")
+    assert [suite.numbers for suite in fast.suites] == [suite.numbers for suite in slow.suites]
+    assert "pycocotools" in slow.versions
+    assert "hotcoco" in fast.versions
+
+
+def test_what_is_wrong_in_single_answers_is_counted_and_shown(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    box = '"units": [{"kind": "box", "box_xyxy": '
+    text = '"text": "<Phrase>dog</Phrase>(<Unit>box</Unit>[0]<REF>)"'
+
+    def spoil(lines: list[str]) -> list[str]:
+        det = [n for n, line in enumerate(lines) if "/det/0" in line]
+        ids = [json.loads(lines[n])["id"] for n in det]
+        lines[det[0]] = f'{{"id": "{ids[0]}", {text}, {box}[NaN, 0, 5, 5]}}]}}'
+        lines[det[1]] = f'{{"id": "{ids[1]}", {text}, {box}[0, 0, 1e300, 5]}}]}}'
+        lines[det[2]] = f'{{"id": "{ids[2]}", {text}, "units": [{{"kind": "cube"}}]}}'
+        lines[det[3]] = '{"id": "no such sample", "text": ""}'
+        lines[det[4]] = lines[det[4]][: len(lines[det[4]]) // 2]  # a torn line
+        lines[det[5]] = json.dumps({"id": ids[5], "text": "<Phrase>dog</Phrase>(<Unit>box</Unit>[0]<REF>)", "units": [
+            {"kind": "mask", "mask_rle": {"size_hw": [3, 3], "counts": "09"}}]})  # fmt: skip
+        seg = next(n for n, line in enumerate(lines) if "/seg/0" in line and "mask_rle" in line)
+        line = json.loads(lines[seg])
+        line["units"][0]["mask_rle"]["size_hw"] = [5, 5]
+        line["units"].append({"kind": "mask", "mask_rle": {"size_hw": [120, 160], "counts": "zzz\x7f"}})
+        lines[seg] = json.dumps(line)
+        return lines
+
+    done = score(edited(predictions, spoil), data, tmp_path)
+    assert done.exit_code == 0, done.output
+    results = read_results(tmp_path)
+    by_name = {suite.suite: suite for suite in results.suites}
+    assert (by_name["det"].missing, by_name["det"].invalid) == (2, 4)
+    assert by_name["seg"].invalid == 1
+    assert by_name["seg"].numbers["AP"] < 1  # type: ignore[operator]
+    assert results.intake["reasons"]["not JSON"] == 1
+    assert results.intake["reasons"]["unknown id"] == results.intake["unknown_ids"] == 1
+    assert results.intake["reasons"]["bad unit"] >= 2
+    assert any(("line " in line and "NaN" in line) or "nan" in line for line in results.intake["lines"])
+    faults = by_name["trp"].details["faults"]
+    assert faults["unit: box out of reach"] == 1
+    assert faults["unit: a mask where the text says box"] == 1
+    assert faults["unit: mask of another size than the photo"] == 1
+    assert all(value is None or math.isfinite(value) for suite in results.suites for value in suite.numbers.values())
+    assert "no such sample" in done.output
+
+
+def first_answer_twice(lines: list[str]) -> list[str]:
+    return [*lines, lines[1]]
+
+
+def without_header(lines: list[str]) -> list[str]:
+    return lines[1:]
+
+
+def other_ids(lines: list[str]) -> list[str]:
+    return [lines[0], *(json.dumps({"id": f"x{n}", "text": ""}) for n in range(3))]
+
+
+def other_hash(lines: list[str]) -> list[str]:
+    return [json.dumps(json.loads(lines[0]) | {"dataset": "0" * 64}), *lines[1:]]
+
+
+def other_dialect(lines: list[str]) -> list[str]:
+    return [json.dumps(json.loads(lines[0]) | {"dialect": "klingon"}), *lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (first_answer_twice, "twice; one answer a sample is right"),
+        (without_header, "line 1 is no header"),
+        (other_ids, "none of its 3 answers is for a sample of split val"),
+        (other_hash, "--allow-other-dataset"),
+        (other_dialect, "dialect 'klingon'"),
+    ],
+)
+def test_files_that_cannot_be_scored_are_refused_in_one_line(
+    data: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], words: str
+) -> None:
+    done = score(edited(perfect(data, tmp_path / "predictions.jsonl"), change), data, tmp_path / "out")
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert done.stderr.startswith("refused: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out/results.json").exists()
+
+
+def test_answers_to_another_dataset_are_scored_on_demand_and_marked(data: Path, tmp_path: Path) -> None:
+    predictions = edited(perfect(data, tmp_path / "predictions.jsonl"), other_hash)
+    assert score(predictions, data, tmp_path, "--allow-other-dataset").exit_code == 0
+    assert read_results(tmp_path).other_dataset
+    assert "made for another dataset" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--data", "nowhere"], "nowhere is not there"),
+        (["--split", "test"], "has no rows of split 'test'; it has: train, val"),
+        (["--suite", "dets"], "no suite 'dets'; known: det,"),
+        (["--predictions", "none.jsonl"], "a predictions file is expected there"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(data: Path, tmp_path: Path, words: list[str], expected: str) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    done = score(predictions, data, tmp_path / "out", *words)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert expected in done.stderr
+
+
+def test_run_with_baselines_resumes_to_the_same_bytes_and_ranks(data: Path, tmp_path: Path) -> None:
+    def run() -> Any:
+        return bench("run", "--model", "prior", "--data", data, "--out", tmp_path, "--baselines", "--resamples", 30)
+
+    done = run()
+    assert done.exit_code == 0, done.output
+    answers = tmp_path / "models/prior/predictions.jsonl"
+    whole, page = answers.read_bytes(), (tmp_path / "leaderboard.html").read_bytes()
+    answers.write_bytes(whole[: len(whole) * 2 // 3])  # killed in the middle of a line
+    assert run().exit_code == 0
+    assert answers.read_bytes() == whole
+    assert (tmp_path / "leaderboard.html").read_bytes() == page
+    table = pl.read_csv(tmp_path / "leaderboard.csv")
+    assert set(table["model"]) == {"baseline:prior", "baseline:centre", "baseline:empty"}
+    depth = table.filter(pl.col("suite") == "depth").sort("rank")
+    assert depth["model"][0] == "baseline:prior"  # every map here is flat
+    assert depth["value"].to_list()[0] == 1.0
+    assert (table.filter((pl.col("model") == "baseline:empty") & (pl.col("suite") == "det"))["value"] == 0).all()
+
+
+def test_a_model_without_its_checkpoint_is_refused(data: Path, tmp_path: Path) -> None:
+    done = bench("run", "--checkpoint", tmp_path / "none", "--data", data, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "is no folder; the checkpoint that" in done.stderr
+    done = bench("run", "--model", "gpt", "--data", data, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "no 'gpt' in benchmarks.models" in done.stderr
+
+
+def test_pages_are_escaped_and_self_contained(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    edited(predictions, lambda lines: [json.dumps(json.loads(lines[0]) | {"model": EVIL}), *lines[1:]])
+    assert score(predictions, data, tmp_path).exit_code == 0
+    assert bench("leaderboard", tmp_path, "--out", tmp_path / "board").exit_code == 0
+    for page in (tmp_path / "report.html", tmp_path / "board/leaderboard.html"):
+        text = page.read_text()
+        assert EVIL not in text
+        assert "&lt;script&gt;alert(1)" in text
+        assert "http://" not in text.replace("http://www.w3.org", "")
+        assert "https://" not in text
+        assert "default-src 'none'" in text
+    assert (tmp_path / "report.html").read_text().count("data:image/jpeg") >= 6
+
+
+def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_path: Path) -> None:
+    for name, model in (("a", "=HYPERLINK(1)"), ("b", "plain")):
+        predictions = perfect(data, tmp_path / name / "predictions.jsonl")
+        edited(predictions, lambda lines, m=model: [json.dumps(json.loads(lines[0]) | {"model": m}), *lines[1:]])  # type: ignore[misc]
+        assert score(predictions, data, tmp_path / name).exit_code == 0
+    boards = []
+    for order in (("a", "b"), ("b", "a")):
+        out = tmp_path / "".join(order)
+        assert bench("leaderboard", *(tmp_path / name for name in order), "--out", out).exit_code == 0
+        boards.append((out / "leaderboard.csv").read_text())
+    assert boards[0] == boards[1]
+    assert boards[0].splitlines()[0].startswith("suite,suite_version,source,split,model,metric,value,low,high,")
+    assert ",'=HYPERLINK(1)," in boards[0]
+    assert "\n=HYPERLINK" not in boards[0]
+    ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]
+    assert set(ranks) == {1}  # equal values share a rank
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is no result file"),
+        ('{"format": "refvlm-bench-results", "version": 99}', "version 99"),
+        ('{"format": "refvlm-bench-results", "version": 1, "model": 3}', "lacks or garbles"),
+    ],
+)
+def test_result_files_that_cannot_be_read_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(ResultsError, match=words):
+        read_results(tmp_path)
+    done = bench("leaderboard", tmp_path / "results.json", "--out", tmp_path)
+    assert done.exit_code == 2
+
+
+def test_suites_prints_every_suite() -> None:
+    done = bench("suites")
+    assert done.exit_code == 0
+    for word in ("det", "keypoints", "cIoU", "d1"):
+        assert word in done.output
+
+
+def test_a_depth_map_outside_the_folder_is_not_opened(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    predictions = perfect(data, tmp_path / "in/predictions.jsonl")
+    Image.fromarray(np.full((120, 160), 3000, dtype=np.uint16)).save(tmp_path / "secret.png")
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "none.png"):
+        edited(predictions, lambda lines, p=path: [line.replace("depth/1.png", p) for line in lines])  # type: ignore[misc]
+        out = tmp_path / "out"
+        assert score(predictions, data, out, "--suite", "depth").exit_code == 0
+        (suite,) = read_results(out).suites
+        assert (suite.invalid, suite.numbers["d1[none,80m,none]"]) == (1, 0.0)
+        predictions = perfect(data, (tmp_path / "in" / path.replace("/", "_")).with_suffix(".jsonl"))
+
+
+def test_boxes_without_confidences_are_said_to_be_so(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    assert score(predictions, data, tmp_path, "--suite", "det").exit_code == 0
+    (suite,) = read_results(tmp_path).suites
+    assert suite.details["scored"] is False
+    assert suite.numbers["AP_worst"] == pytest.approx(1.0)
+    assert "gives no confidences" in (tmp_path / "report.html").read_text()
