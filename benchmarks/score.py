@@ -161,7 +161,10 @@ def _results(
     return Results(
         header.model, dataset.hash, dataset.root.resolve().name, digest, options.engine, versions,
         {**said, "splits": list(options.splits), "suites": list(options.suites)}, dict(header.generation),
-        {"answers": intake.answers, "unknown_ids": intake.unknown_ids, "other_turns": intake.other_turns, "reasons": dict(intake.reasons), "lines": intake.lines},
+        {
+            "answers": intake.answers, "unknown_ids": intake.unknown_ids, "other_turns": intake.other_turns,
+            "reasons": dict(intake.reasons), "lines": intake.lines,
+        },
         tuple(suites), header.dataset != dataset.hash,
     )  # fmt: skip
 

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.made import vocabulary_of, write_dataset
+from tests.benchmarks.road import COCO, samples
+
 
 @pytest.fixture(scope="session")
 def tiny_coco(shared_data: Callable[[str], Path]) -> Callable[[str], dict[str, Any]]:
     """The real sample's annotations by file name; skips where the folder is absent."""
     return lambda name: json.loads((shared_data("coco_tiny") / "annotations" / name).read_text())
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of `road.samples`, on disk."""
+    root = tmp_path_factory.mktemp("dataset") / "made"
+    return write_dataset(root, samples(root), vocabulary_of(COCO))

@@ -12,81 +12,11 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from benchmarks.cli import app
 from benchmarks.dataset import open_dataset
-from benchmarks.results import ResultsError, read_results
+from benchmarks.results import read_results
 from benchmarks.score import rescore
-from tests.benchmarks.made import (
-    coco_dialogues,
-    dialogue,
-    made_coco,
-    prediction_of,
-    vocabulary_of,
-    write_dataset,
-    write_predictions,
-)
-from vtinstruct.dialogue import Dialogue, Evaluation, Reference, Triplet
-from vtinstruct.units import Depth
-
-EVIL = "<script>alert(1)</script>"
-COCO = made_coco(3, photos=6)
-
-
-def samples(root: Path) -> list[Dialogue]:
-    """Six photos with boxes and masks, three captions (one of them hostile), a depth map; and a training split."""
-    found = coco_dialogues(COCO, "det", "box") + coco_dialogues(COCO, "seg", "mask")
-    for n, words in enumerate(("a dog on grass", EVIL, "two people")):
-        found.append(dialogue(f"cap{n}", "caption", [words], (160, 120), Evaluation(references=(words,))))
-    (root / "depth").mkdir(parents=True)
-    Image.fromarray(np.full((120, 160), 3000, dtype=np.uint16)).save(root / "depth/1.png")
-    found.append(
-        dialogue("depth1", "depth", [Triplet("depth", "depth", (Reference(Depth("depth/1.png", 0.001)),))], (160, 120))
-    )
-    train = [
-        type(one)(
-            f"train/{one.id}",
-            one.task,
-            one.source,
-            "train",
-            one.licence,
-            one.photo,
-            one.turns,
-            one.evaluation,
-            one.provenance,
-        )
-        for one in found
-    ]
-    return found + train
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("dataset") / "made"
-    return write_dataset(root, samples(root), vocabulary_of(COCO))
-
-
-def perfect(data: Path, path: Path) -> Path:
-    """The truth of every held-out sample as answers; the depth map beside the file."""
-    dataset, splits = open_dataset(data)
-    truths = [t for task in dataset.tasks(splits[0]) for t in dataset.dialogues(task, splits[0])]
-    (path.parent / "depth").mkdir(parents=True, exist_ok=True)
-    (path.parent / "depth/1.png").write_bytes((data / "depth/1.png").read_bytes())
-    return write_predictions(path, dataset.hash, [prediction_of(t, t.turns[-1].parts) for t in truths], "the truth")
-
-
-def bench(*words: object) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def score(predictions: Path, data: Path, out: Path, *more: object) -> Any:
-    return bench("score", "--predictions", predictions, "--data", data, "--out", out, "--resamples", 30, *more)
-
-
-def edited(path: Path, change: Callable[[list[str]], list[str]]) -> Path:
-    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
-    return path
+from tests.benchmarks.road import bench, edited, perfect, score
 
 
 def test_truth_as_answers_scores_one_everywhere_twice_the_same_bytes(data: Path, tmp_path: Path) -> None:
@@ -255,56 +185,6 @@ def test_a_model_without_its_checkpoint_is_refused(data: Path, tmp_path: Path) -
     done = bench("run", "--model", "gpt", "--data", data, "--out", tmp_path)
     assert done.exit_code == 2
     assert "no 'gpt' in benchmarks.models" in done.stderr
-
-
-def test_pages_are_escaped_and_self_contained(data: Path, tmp_path: Path) -> None:
-    predictions = perfect(data, tmp_path / "predictions.jsonl")
-    edited(predictions, lambda lines: [json.dumps(json.loads(lines[0]) | {"model": EVIL}), *lines[1:]])
-    assert score(predictions, data, tmp_path).exit_code == 0
-    assert bench("leaderboard", tmp_path, "--out", tmp_path / "board").exit_code == 0
-    for page in (tmp_path / "report.html", tmp_path / "board/leaderboard.html"):
-        text = page.read_text()
-        assert EVIL not in text
-        assert "&lt;script&gt;alert(1)" in text
-        assert "http://" not in text.replace("http://www.w3.org", "")
-        assert "https://" not in text
-        assert "default-src 'none'" in text
-    assert (tmp_path / "report.html").read_text().count("data:image/jpeg") >= 6
-
-
-def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_path: Path) -> None:
-    for name, model in (("a", "=HYPERLINK(1)"), ("b", "plain")):
-        predictions = perfect(data, tmp_path / name / "predictions.jsonl")
-        edited(predictions, lambda lines, m=model: [json.dumps(json.loads(lines[0]) | {"model": m}), *lines[1:]])  # type: ignore[misc]
-        assert score(predictions, data, tmp_path / name).exit_code == 0
-    boards = []
-    for order in (("a", "b"), ("b", "a")):
-        out = tmp_path / "".join(order)
-        assert bench("leaderboard", *(tmp_path / name for name in order), "--out", out).exit_code == 0
-        boards.append((out / "leaderboard.csv").read_text())
-    assert boards[0] == boards[1]
-    assert boards[0].splitlines()[0].startswith("suite,suite_version,source,split,model,metric,value,low,high,")
-    assert ",'=HYPERLINK(1)," in boards[0]
-    assert "\n=HYPERLINK" not in boards[0]
-    ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]
-    assert set(ranks) == {1}  # equal values share a rank
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "is no result file"),
-        ('{"format": "refvlm-bench-results", "version": 99}', "version 99"),
-        ('{"format": "refvlm-bench-results", "version": 1, "model": 3}', "lacks or garbles"),
-    ],
-)
-def test_result_files_that_cannot_be_read_are_refused(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "results.json").write_text(text)
-    with pytest.raises(ResultsError, match=words):
-        read_results(tmp_path)
-    done = bench("leaderboard", tmp_path / "results.json", "--out", tmp_path)
-    assert done.exit_code == 2
 
 
 def test_suites_prints_every_suite() -> None:

@@ -1,0 +1,62 @@
+"""Pages and tables: escaped, self-contained, stable; result files that cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmarks.results import ResultsError, read_results
+from tests.benchmarks.road import EVIL, bench, edited, perfect, score
+
+
+def test_pages_are_escaped_and_self_contained(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    edited(predictions, lambda lines: [json.dumps(json.loads(lines[0]) | {"model": EVIL}), *lines[1:]])
+    assert score(predictions, data, tmp_path).exit_code == 0
+    assert bench("leaderboard", tmp_path, "--out", tmp_path / "board").exit_code == 0
+    for page in (tmp_path / "report.html", tmp_path / "board/leaderboard.html"):
+        text = page.read_text()
+        assert EVIL not in text
+        assert "&lt;script&gt;alert(1)" in text
+        assert "http://" not in text.replace("http://www.w3.org", "")
+        assert "https://" not in text
+        assert "default-src 'none'" in text
+    assert (tmp_path / "report.html").read_text().count("data:image/jpeg") >= 6
+
+
+def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_path: Path) -> None:
+    for name, model in (("a", "=HYPERLINK(1)"), ("b", "plain")):
+        predictions = perfect(data, tmp_path / name / "predictions.jsonl")
+        edited(predictions, lambda lines, m=model: [json.dumps(json.loads(lines[0]) | {"model": m}), *lines[1:]])  # type: ignore[misc]
+        assert score(predictions, data, tmp_path / name).exit_code == 0
+    boards = []
+    for order in (("a", "b"), ("b", "a")):
+        out = tmp_path / "".join(order)
+        assert bench("leaderboard", *(tmp_path / name for name in order), "--out", out).exit_code == 0
+        boards.append((out / "leaderboard.csv").read_text())
+    assert boards[0] == boards[1]
+    assert boards[0].splitlines()[0].startswith("suite,suite_version,source,split,model,metric,value,low,high,")
+    assert ",'=HYPERLINK(1)," in boards[0]
+    assert "\n=HYPERLINK" not in boards[0]
+    ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]
+    assert set(ranks) == {1}  # equal values share a rank
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is no result file"),
+        ('{"format": "refvlm-bench-results", "version": 99}', "version 99"),
+        ('{"format": "refvlm-bench-results", "version": 1, "model": 3}', "lacks or garbles"),
+    ],
+)
+def test_result_files_that_cannot_be_read_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(ResultsError, match=words):
+        read_results(tmp_path)
+    done = bench("leaderboard", tmp_path / "results.json", "--out", tmp_path)
+    assert done.exit_code == 2
