@@ -92,8 +92,12 @@ def photo_like(root: Path, relative: str, identity: str, labels: NDArray[Any], n
 
 def segment(id_: str, category: Category, mask_rle: Rle, **more: Any) -> Region:
     """A region that is all its mask: tight box and area in pixels come from it, `more` are fields of `Region`."""
-    fields: dict[str, Any] = {"thing": category.thing, "box_xyxy": rle_box(mask_rle), **more}
-    return Region(id_, category.name, category.id, mask_rle=mask_rle, area=float(rle_area(mask_rle)), **fields)
+    from_mask: dict[str, Any] = {
+        "box_xyxy": rle_box(mask_rle),
+        "area": float(rle_area(mask_rle)),
+        "thing": category.thing,
+    }
+    return Region(id_, category.name, category.id, mask_rle=mask_rle, **{**from_mask, **more})
 
 
 def semantic_regions(

@@ -14,9 +14,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from tests.converters.language import read, shot, tiny_photo
+from vtinstruct import plugins
 from vtinstruct.record import Drop, Record, Region
 
-__all__ = ["SCENES", "by_id", "decoded", "grey", "read", "reasons", "shot", "tiny_photo", "write"]
+__all__ = ["SCENES", "by_id", "decoded", "grey", "read", "read_spoken", "reasons", "shot", "tiny_photo", "write"]
 
 SCENES = (0, 3, 4, 6, 9, 14, 28, 33, 57)  # 4, 9 and 14 are for evaluation; 28 and 57 are empty
 
@@ -52,3 +53,16 @@ def grey(path: Path, labels: Any, dtype: Any = np.uint8) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(labels, dtype)).save(path)
     return path
+
+
+def read_spoken(name: str, root: Path, split: str) -> tuple[list[Record], list[Drop]]:
+    """`read` for sources whose regions are the ones spoken about: they show more facts than the source may offer."""
+    source = plugins.load("converters", name)
+    opened = source.open(root, split)
+    drops: list[Drop] = list(opened.faults)
+    records = list(opened.records(0, len(opened), drops.append))
+    assert records == list(source.open(root, split).records(0, len(opened), lambda drop: None))
+    assert len({record.id for record in records}) == len(records)
+    assert all(path.is_file() for path in opened.files)
+    assert all(drop.source == name and drop.file and drop.row and drop.reason for drop in drops)
+    return records, drops
