@@ -112,9 +112,7 @@ def _grounded(number: int, row: Narrative, regions: Mapping[int, Region], notes:
     position = 0
     for n, phrase in enumerate(row.segments):
         words = one_line(phrase.utterance).strip(" .,")
-        start = text.find(words, position) if words else -1
-        if start < 0 and words:
-            start = lowered.find(words.lower(), position)
+        start = lowered.find(words.lower() if lowered is not text else words, position) if words else -1
         grounds = phrase.noun and bool(phrase.segment_ids)
         if start < 0:
             if grounds:
