@@ -1,8 +1,9 @@
 """GranD: SA-1B photos annotated by a pipeline: objects with labels, masks and attributes, grounded captions.
 
 Format: mbzuai-oryx/groundingLMM, `docs/GranD.md` and `GranD/utils/`: one JSON a photo, `{"sa_1.jpg": {"objects",
-"floating_objects", "short_captions", "dense_caption", ...}}`. Files of an earlier level, with `captions` and `relationships`, are grounded as the
-pipeline's `ground_short_captions.py` does. Attributes are cleaned and chosen as `prepare_grand_referring_expression.py` does.
+"floating_objects", "short_captions", "dense_caption", ...}}`. Files of an earlier level, with `captions` and
+`relationships`, are grounded as the pipeline's `ground_short_captions.py` does. Attributes are cleaned and chosen as
+`prepare_grand_referring_expression.py` does.
 """
 
 from __future__ import annotations
