@@ -132,12 +132,12 @@ def test_every_kind_of_prompt_it_names_is_drawn(name):
     assert kinds == set(task.prompts)
 
 
-@each_task
-@settings(max_examples=25)
+@settings(max_examples=80)
 @given(record=records(), training=st.booleans(), seed=st.integers(0, 1000))
-def test_any_record_gives_sound_dialogues_or_none(name, record, training, seed):
-    task = task_named(name)
-    check(task, record, made(task, record, training, seed))
+def test_any_record_gives_sound_dialogues_or_none(record, training, seed):
+    for name in TASKS:  # drawing a record costs more than all tasks together
+        task = task_named(name)
+        check(task, record, made(task, record, training, seed))
 
 
 @each_task

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -11,7 +13,7 @@ import pytest
 
 from vtinstruct import plugins, trp
 from vtinstruct.dialogue import Dialogue
-from vtinstruct.record import Drop
+from vtinstruct.record import Category, Drop, Record
 from vtinstruct.task import Setting
 from vtinstruct.templates import Wordings
 
@@ -21,13 +23,19 @@ INSTANCE_TASKS = (
 
 
 def made(source: str, root: Path, split: str, task: str, training: bool) -> tuple[list[Dialogue], list[Drop]]:
-    opened = plugins.load("converters", source).open(root, split)
+    records, vocabulary = read(source, root, split)
     maker, words = plugins.load("vtinstruct.tasks", task), Wordings.load(task)
     drops: list[Drop] = []
     found: list[Dialogue] = []
-    for record in opened.records(0, len(opened), lambda drop: None):
-        found += maker.make(record, Setting(Random(record.id), words, opened.vocabulary, training, 0, drops.append))
+    for record in records:
+        found += maker.make(record, Setting(Random(record.id), words, vocabulary, training, 0, drops.append))
     return found, drops
+
+
+@cache
+def read(source: str, root: Path, split: str) -> tuple[Sequence[Record], Sequence[Category]]:
+    opened = plugins.load("converters", source).open(root, split)
+    return tuple(opened.records(0, len(opened), lambda drop: None)), opened.vocabulary
 
 
 def annotations(root: Path, file: str) -> list[dict]:
