@@ -28,7 +28,7 @@ SCENES = (
 
 # Regions that somebody speaks of are no answer to "find everything", and words tied to a region need no mark to be
 # understood, and a question about a mark is none without it: a record may have these without its source offering them.
-NOT_PROMISED = {"boxes", "masks", "questions", "reasons", "region_questions"}
+NOT_PROMISED = {"boxes", "chats", "masks", "questions", "reasons", "region_questions"}
 
 
 @cache
