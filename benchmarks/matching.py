@@ -133,16 +133,23 @@ def weighted_ap(ranked: list[Ranked], photo: Ints, photos: int) -> Statistic:
 
 
 def _class_ap(one: Ranked, weights: Floats, counted: Floats) -> Floats:
-    """One class's AP for every row of weights (B, D). Precision can only peak at hits, so only they are looked at."""
+    """One class's AP for every row of weights (B, D).
+
+    Precision can only peak at hits, so the found instances between those that hit at some threshold (or are ignored at
+    some but not all) are summed once, and only the others are looked at per threshold.
+    """
     found = np.zeros(len(weights))
+    always = one.ignored.all(axis=0)
+    at = np.flatnonzero(one.hit.any(axis=0) | (one.ignored.any(axis=0) & ~always))
+    if not at.size:
+        return found
+    shown = np.where(always, 0.0, weights)[:, : at[-1] + 1]
+    shown[:, at] = 0.0
+    between = np.add.reduceat(shown, np.concatenate(([0], at[:-1] + 1)), axis=1)
+    weights = weights[:, at]
     for t in range(10):
-        at = np.flatnonzero(one.hit[t])
-        if not at.size:
-            continue
-        hits = np.cumsum(weights[:, at], axis=1)
-        # all that counts up to each hit; ignored ones weigh nothing
-        shown = np.where(one.ignored[t], 0.0, weights)[:, : at[-1] + 1]
-        total = np.cumsum(np.add.reduceat(shown, np.concatenate(([0], at[:-1] + 1)), axis=1), axis=1)
+        hits = np.cumsum(weights * one.hit[t, at], axis=1)
+        total = np.cumsum(between + weights * ~one.ignored[t, at], axis=1)
         precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         levels = np.searchsorted(RECALLS, (hits / counted[:, None]).ravel(), side="right").reshape(hits.shape)
