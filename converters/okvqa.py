@@ -10,7 +10,7 @@ from converters._vqa import FOLDERS_A, FOLDERS_Q, Files, open_vqa
 from vtinstruct.source import Source, SourceError
 
 NAME = "okvqa"
-LICENCE = "CC-BY-4.0"  # okvqa.allenai.org
+LICENCE = "LicenseRef-OK-VQA"  # none is stated; the photos have Flickr licences of their own
 FILES = {
     "train": Files("OpenEnded_mscoco_train2014_questions.json", "mscoco_train2014_annotations.json", "train2014"),
     "val": Files("OpenEnded_mscoco_val2014_questions.json", "mscoco_val2014_annotations.json", "val2014"),
