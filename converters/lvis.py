@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from converters._coco_json import CategoryRow, ImageRow
+from converters._coco_json import CategoryRow, ImageRow, paused_gc, read_bytes
 from converters._coco_layout import find_file
 from converters._coco_regions import InstanceRow, regions
 from converters._notes import Notes
@@ -72,6 +73,23 @@ class LvisCategory(msgspec.Struct, gc=False):
         return Category(self.id, self.name.replace("_", " "), synonyms=tuple(words), frequency=self.frequency)
 
 
+class LvisRow(msgspec.Struct, gc=False):
+    """A row of `annotations`. Of a million rows a build may want a few: box and polygons stay JSON until then."""
+
+    id: int
+    image_id: int
+    category_id: int
+    area: float | None = None
+    bbox: msgspec.Raw = msgspec.Raw(b"null")
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Whole(msgspec.Struct):
+    images: list[LvisImage]
+    categories: list[LvisCategory]
+    annotations: list[LvisRow]
+
+
 @dataclass(frozen=True)
 class _Split:
     split: str
@@ -79,14 +97,15 @@ class _Split:
     photos: Photos
     categories: Mapping[int, Category]
     rows: Mapping[int, CategoryRow]
-    by_image: Mapping[int, Sequence[InstanceRow]]
+    by_image: Mapping[int, Sequence[LvisRow]]
 
     def record(self, image: LvisImage, notes: Notes) -> Record:
         where = f"image {image.id}"
         size_wh = (image.width, image.height)
         photo = self.photos.photo(image.name(), coco_identity(image.name()), size_wh)
         row = ImageRow(image.id, image.name(), image.height, image.width)
-        found = regions(row, self.by_image.get(image.id, ()), self.rows, notes)
+        annotations = _instances(self.by_image.get(image.id, ()), where, notes)
+        found = regions(row, annotations, self.rows, notes)
         return Record(
             id=str(image.id),
             source=NAME,
@@ -123,14 +142,12 @@ def open_split(root: Path, split: str) -> Slotted[LvisImage]:
     relative = path.relative_to(root).as_posix()
     faults: list[Drop] = []
     notes = Notes(NAME, split, relative, faults.append)
-    annotated = "_test" not in split
-    wanted = {"images": LvisImage, "categories": LvisCategory, **({"annotations": InstanceRow} if annotated else {})}
-    tables = rows_below_keys(path, wanted, notes)
-    images = _once([row for _, row in tables["images"]], "image", notes)
-    categories = {
-        id_: row.category() for id_, row in _once([row for _, row in tables["categories"]], "category", notes).items()
-    }
-    by_image = _grouped([row for _, row in tables.pop("annotations", [])], images, notes)
+    with paused_gc():
+        tables = _tables(path, "_test" not in split, notes)
+        images = _once(tables["images"], "image", notes)
+        found = _once(tables["categories"], "category", notes)
+        by_image = _grouped(tables.get("annotations", []), images, notes)
+    categories = {id_: row.category() for id_, row in found.items()}
     rows = {id_: CategoryRow(id_, category.name) for id_, category in categories.items()}
     folders = ("", "images", "coco", "coco/images")
     photos = photos_in(root, folders, (image.name() for image in images.values()), f"split {split!r}")
@@ -142,9 +159,26 @@ def open_split(root: Path, split: str) -> Slotted[LvisImage]:
     )
 
 
-def _once(rows: list, what: str, notes: Notes) -> dict:
+def _whole(path: Path) -> _Whole | None:
+    """A good file in one typed pass, which a gigabyte deserves; None when it has to be looked at row by row."""
+    try:
+        return msgspec.json.decode(read_bytes(path), type=_Whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _tables(path: Path, annotated: bool, notes: Notes) -> dict[str, list[Any]]:
+    """The lists of a file; what is wrong with single rows goes to `notes`."""
+    whole = _whole(path) if annotated else None
+    if whole is not None:
+        return {"images": whole.images, "categories": whole.categories, "annotations": whole.annotations}
+    wanted = {"images": LvisImage, "categories": LvisCategory, **({"annotations": LvisRow} if annotated else {})}
+    return {key: [row for _, row in rows] for key, rows in rows_below_keys(path, wanted, notes).items()}
+
+
+def _once(rows: list[Any], what: str, notes: Notes) -> dict[int, Any]:
     """Rows by id in file order, the first of each id."""
-    found: dict = {}
+    found: dict[int, Any] = {}
     for row in rows:
         if row.id in found:
             notes.dropped(f"{what} {row.id}", f"{what}: id twice", "the first one is kept; unique ids are right")
@@ -153,19 +187,36 @@ def _once(rows: list, what: str, notes: Notes) -> dict:
     return found
 
 
-def _grouped(rows: list[InstanceRow], images: Mapping[int, object], notes: Notes) -> dict[int, list[InstanceRow]]:
-    found: dict[int, list[InstanceRow]] = {}
-    seen: set[int] = set()
+def _grouped(rows: list[LvisRow], images: Mapping[int, object], notes: Notes) -> dict[int, list[LvisRow]]:
+    if len({row.id for row in rows}) < len(rows):
+        rows = list(_once(rows, "annotation", notes).values())
+    found: dict[int, list[LvisRow]] = {id_: [] for id_ in images}
     for row in rows:
-        if row.image_id not in images:
+        of_image = found.get(row.image_id)
+        if of_image is None:
             detail = f"image {row.image_id} is not in `images`; a listed id is right"
             notes.dropped(f"annotation {row.id}", "annotation: unknown image", detail)
-        elif row.id in seen:
-            detail = f"in image {row.image_id}; the first one is kept, unique ids are right"
-            notes.dropped(f"annotation {row.id}", "annotation: id twice", detail)
         else:
-            seen.add(row.id)
-            found.setdefault(row.image_id, []).append(row)
+            of_image.append(row)
+    return found
+
+
+_BOX = msgspec.json.Decoder(list[float] | None)
+
+
+def _instances(rows: Sequence[LvisRow], where: str, notes: Notes) -> list[InstanceRow]:
+    """The rows of one photo with their boxes read."""
+    found: list[InstanceRow] = []
+    for row in rows:
+        try:
+            box = _BOX.decode(row.bbox)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            detail = f"{error}, found {bytes(row.bbox)[:60]!r} (null may stand for NaN)"
+            notes.dropped(f"{where}, annotation {row.id}", "box: not 4 finite numbers", detail)
+        else:
+            found.append(
+                InstanceRow(row.id, row.image_id, row.category_id, box, row.area, segmentation=row.segmentation)
+            )
     return found
 
 
