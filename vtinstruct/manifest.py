@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,12 @@ from vtinstruct.record import Category
 NAME = "manifest.json"
 FORMAT = "vtinstruct-dataset"
 VERSION = 1
+
+
+def is_training(split: str) -> bool:
+    """Whether a split is for training: `train` begins its name or a part of it (train2017, training, v1_train,
+    google_train). All others are for evaluation: asked in full and once, with what scoring needs."""
+    return re.search(r"(^|_)train", split) is not None
 
 
 class DatasetError(Exception):
@@ -97,7 +104,6 @@ class Manifest:
     sources: Mapping[str, SourceInfo]
     files: tuple[Shard, ...]
     drops: tuple[DropCount, ...] = ()
-    key: str = field(default="")  # of the plan that made it; the same key means the same build
 
     def tasks(self) -> tuple[str, ...]:
         """The tasks that have rows, sorted."""
@@ -181,7 +187,6 @@ def _manifest(fields: dict[str, Any]) -> Manifest:
         {name: _source(info) for name, info in fields["sources"].items()},
         tuple(Shard(**shard) for shard in fields["files"]),
         tuple(DropCount(**drop) for drop in fields["drops"]),
-        fields["key"],
     )
 
 

@@ -155,9 +155,8 @@ def _bad_masks(column: pa.StructArray, w: Ints, h: Ints) -> Bools:
     bad[right] |= (hw[:, 0] != h[right]) | (hw[:, 1] != w[right])
     where = np.flatnonzero(there & ~_nulls(counts))
     if len(where):
-        lengths = _ints(pc.binary_length(counts), 0)[where]
-        data = np.frombuffer(b"".join(counts.drop_null().to_pylist()), np.uint8)
-        bad[where] |= ~masks_fill(data, lengths, (w * h)[where])
+        data, lengths = _bytes_of(counts)
+        bad[where] |= ~masks_fill(data, lengths[where], (w * h)[where])
     return bad
 
 
@@ -166,44 +165,69 @@ def masks_fill(data: NDArray[np.uint8], lengths: Ints, pixels: Ints) -> Bools:
     their bytes one after the other, `lengths` (N,) the bytes of each, `pixels` (N,). The rule of `geometry.rle_runs`, for
     a whole column at once."""
     good = (lengths > 0) & (pixels > 0) & (pixels <= MAX_PIXELS)
-    codes = data.astype(np.int8) - 48
+    codes = data - np.uint8(48)  # below '0' wraps around to above 63
     last = (codes & 32) == 0
     ends = np.cumsum(lengths)
     good[lengths > 0] &= last[ends[lengths > 0] - 1]
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    good[owner[(codes < 0) | (data > 111)]] = False
+    strange = np.flatnonzero(codes > 63)
+    good[np.searchsorted(ends, strange, side="right")] = False
     if not good.all():  # a number that does not end would run on into the next mask
-        kept = good[owner]
-        codes, last, owner = codes[kept], last[kept], owner[kept]
-    stops = np.flatnonzero(last)
-    if not len(stops):
+        kept = np.repeat(good, lengths)
+        codes, last, lengths = codes[kept], last[kept], np.where(good, lengths, 0)
+        ends = np.cumsum(lengths)
+    if not len(codes):
         return good
-    starts = np.concatenate(([0], stops[:-1] + 1))
-    sizes = stops - starts + 1
-    good[owner[stops[sizes > 7]]] = False
-    place = np.minimum(np.arange(len(codes)) - np.repeat(starts, sizes), 6)
-    values = np.add.reduceat((codes & 31).astype(np.int64) << (5 * place), starts)
-    values -= np.where(codes[stops] & 16, np.int64(1) << (5 * np.minimum(sizes, 7)), 0)
-    return good & _runs_fill(values, owner[stops], len(lengths), pixels)
+    stops = np.flatnonzero(last)
+    counts = np.diff(np.searchsorted(stops, ends), prepend=0)  # numbers of each mask
+    values, long = _numbers(codes, stops)
+    good[np.repeat(np.arange(len(good)), counts)[long]] = False
+    found = np.zeros(len(good), np.bool_)
+    real = np.flatnonzero(good)
+    found[real] = _runs_fill(values, counts, pixels)[real]
+    return found
 
 
-def _runs_fill(values: Ints, mask: Ints, masks: int, pixels: Ints) -> Bools:
-    """`values` are run lengths of many masks, from a mask's third on as differences to the one two before; `mask` says
-    whose each is. Which masks have runs >= 0 that sum up to `pixels`."""
-    count = np.bincount(mask, minlength=masks)
-    first = np.cumsum(count) - count
-    position = np.arange(len(values)) - first[mask]
-    runs = values.copy()
-    for parity in (0, 1):
-        # differences add up within a mask and parity; the very first run is no part of any chain
-        chain = np.flatnonzero((position % 2 == parity) & (position > 0))
-        total = np.cumsum(values[chain])
-        head = np.flatnonzero(np.concatenate(([True], mask[chain][1:] != mask[chain][:-1]))) if len(chain) else chain
-        base = np.repeat(total[head] - values[chain][head], np.diff(np.append(head, len(chain))))
-        runs[chain] = total - base
-    good = np.bincount(mask, weights=runs, minlength=masks) == pixels
-    good[mask[runs < 0]] = False
-    return good & (count > 0)
+def _numbers(codes: NDArray[np.uint8], stops: Ints) -> tuple[Ints, Ints]:
+    """The numbers that end at `stops`, and the indices of those that are too long for a photo (whose value is junk)."""
+    starts = np.empty_like(stops)
+    starts[0], starts[1:] = 0, stops[:-1] + 1
+    goes_on = (codes & 32) != 0
+    place = np.zeros(len(codes), np.uint8)  # of a character in its number: how many before it go on, at most 7
+    before = np.ones(len(codes), np.bool_)
+    for back in range(1, 8):
+        before[:back] = False
+        before[back:] &= goes_on[:-back]
+        place += before
+    values = np.add.reduceat((codes & 31).astype(np.int64) << (place * np.uint8(5)), starts)
+    last = place[stops]
+    negative = np.flatnonzero(codes[stops] & 16)
+    values[negative] -= np.int64(1) << (np.int64(5) * (last[negative] + np.int64(1)))
+    return values, np.flatnonzero(last > 6)
+
+
+def _runs_fill(values: Ints, counts: Ints, pixels: Ints) -> Bools:
+    """`values` are the run lengths of many masks, `counts` (N,) how many each has; from a mask's second run on they are
+    differences to the one two before. Which masks have runs >= 0 that sum up to `pixels`."""
+    # every mask begins in an even place, so that two columns hold the two chains of differences
+    width = counts + counts % 2
+    begin = np.cumsum(width) - width
+    slots = np.zeros(int(width.sum()), np.int64)
+    place = np.arange(len(values)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
+    slots[place] = values
+    some = np.flatnonzero(counts)
+    first = begin[some]
+    alone = slots[first]  # the very first run is no part of any chain
+    slots[first] = 0
+    total = slots.reshape(-1, 2).cumsum(axis=0)
+    base = np.zeros((len(some), 2), np.int64)
+    base[first > 0] = total[first[first > 0] // 2 - 1]
+    runs = (total - np.repeat(base, width[some] // 2, axis=0)).reshape(-1)
+    runs[first] = alone
+    odd = counts[some] % 2 == 1
+    runs[first[odd] + counts[some][odd]] = 0
+    good = np.zeros(len(counts), np.bool_)
+    good[some] = (np.add.reduceat(runs, first) == pixels[some]) & (np.minimum.reduceat(runs, first) >= 0)
+    return good
 
 
 # --- columns as arrays -----------------------------------------------------------------------------------------------
@@ -215,6 +239,14 @@ def _nulls(column: pa.Array) -> Bools:
 
 def _ints(column: pa.Array, missing: int) -> Ints:
     return pc.fill_null(column, missing).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
+    """The bytes of a binary column, one after the other, and the length of each entry (0 where null)."""
+    _, offsets, data = column.buffers()
+    where = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    held = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return held[where[0] : where[-1]], np.diff(where)
 
 
 def _lengths(column: pa.ListArray) -> Ints:

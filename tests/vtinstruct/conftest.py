@@ -26,11 +26,21 @@ def small_sample(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_dataset(small_sample, tmp_path_factory) -> Path:
-    """det, rec, res, keypoints, depth and caption of the small sample, in chunks of 7 records."""
+def small_chosen(small_sample) -> tuple[Chosen, ...]:
+    """A few sources of the small sample, of every kind of annotation file."""
+    folders = {"coco_captions": "coco", "coco_instances": "coco", "coco_keypoints": "coco", "nyuv2": "nyuv2"}
+    folders |= {"refcoco": "refer", "grefcoco": "refer", "refcocog": "refer"}
+    return choose([f"{name}={small_sample / folder}" for name, folder in folders.items()])
+
+
+TASKS = ("caption", "depth", "det", "keypoints", "rec", "res", "seg")
+
+
+@pytest.fixture(scope="session")
+def small_dataset(small_chosen, tmp_path_factory) -> Path:
+    """Seven tasks of these sources, in chunks of 7 records."""
     out = tmp_path_factory.mktemp("built") / "dataset"
-    tasks = ("caption", "depth", "det", "keypoints", "rec", "res", "seg")
-    build(choose([str(small_sample)]), Options(tasks, chunk_slots=7), out, Silent())
+    build(small_chosen, Options(TASKS, chunk_slots=7), out, Silent())
     return out
 
 

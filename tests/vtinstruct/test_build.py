@@ -8,21 +8,20 @@ from dataclasses import replace
 import pytest
 
 from vtinstruct.build import Options, build, choose
-from vtinstruct.build.chunk import record_random
+from vtinstruct.build.chunk import record_seed
 from vtinstruct.build.progress import Silent
 from vtinstruct.check import check
 from vtinstruct.dialogue import Triplet
-from vtinstruct.manifest import read_manifest
+from vtinstruct.manifest import is_training, read_manifest
 from vtinstruct.photos import open_photo, read_depth
 from vtinstruct.shards import read_dialogues
 from vtinstruct.source import SourceError
 from vtinstruct.units import Depth
 
 
-def test_two_workers_give_the_bytes_of_one(small_sample, small_dataset, tmp_path, bytes_of):
-    chosen = choose([str(small_sample)])
+def test_two_workers_give_the_bytes_of_one(small_chosen, small_dataset, tmp_path, bytes_of):
     options = Options(("caption", "depth", "det", "keypoints", "rec", "res", "seg"), chunk_slots=7)
-    built = build(chosen, options, tmp_path / "two", Silent(), workers=2)
+    built = build(small_chosen, options, tmp_path / "two", Silent(), workers=2)
     assert built.reused == 0
     assert bytes_of(tmp_path / "two") == bytes_of(small_dataset)
 
@@ -30,22 +29,22 @@ def test_two_workers_give_the_bytes_of_one(small_sample, small_dataset, tmp_path
 def test_the_folders_do_not_matter(small_sample, tmp_path, bytes_of):
     moved = tmp_path / "moved" / "deeper"
     shutil.copytree(small_sample, moved)
-    options = Options(("rec", "depth"))
-    build(choose([str(small_sample)]), options, tmp_path / "one", Silent())
-    build(choose([str(moved)]), options, tmp_path / "other", Silent())
+    for root, name in ((small_sample, "one"), (moved, "other")):
+        chosen = choose([f"refcoco={root / 'refer'}", f"nyuv2={root / 'nyuv2'}"])
+        build(chosen, Options(("rec", "depth")), tmp_path / name, Silent())
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 
 def test_randomness_depends_on_what_it_is_for_and_nothing_else():
-    draws = {record_random(*key).random() for key in [(0, "a", "1", "t"), (1, "a", "1", "t"), (0, "b", "1", "t")]}
-    assert len(draws) == 3
-    assert record_random(0, "a", "1", "t").random() == record_random(0, "a", "1", "t").random()
+    keys = [(0, "a", "1", "t"), (1, "a", "1", "t"), (0, "b", "1", "t"), (0, "a", "2", "t"), (0, "a", "1", "u")]
+    assert len({record_seed(*key) for key in keys}) == len(keys)
+    assert record_seed(*keys[0]) == record_seed(*keys[0])
 
 
 def test_the_whole_sample_is_sound(small_dataset):
     found = check(small_dataset, photos=True)
     assert found.findings == ()
-    assert found.rows > 300
+    assert found.rows > 200
     assert found.photos > 20
 
 
@@ -78,8 +77,9 @@ def test_photos_and_depth_open_through_the_dataset(small_dataset):
 def test_copied_photos_give_the_same_rows_and_stand_alone(small_sample, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(small_sample, moved)
-    build(choose([str(moved)]), Options(("rec", "depth")), tmp_path / "link", Silent())
-    build(choose([str(moved)]), Options(("rec", "depth"), copy_photos=True), tmp_path / "copy", Silent())
+    chosen = choose([f"refcoco={moved / 'refer'}", f"nyuv2={moved / 'nyuv2'}"])
+    build(chosen, Options(("rec", "depth")), tmp_path / "link", Silent())
+    build(chosen, Options(("rec", "depth"), copy_photos=True), tmp_path / "copy", Silent())
     shutil.rmtree(moved)
     one, other = (read_manifest(tmp_path / name) for name in ("link", "copy"))
     assert one.content_hash == other.content_hash
@@ -119,7 +119,33 @@ def test_many_shards_hold_the_rows_in_plan_order(handmade, tmp_path, monkeypatch
     assert rows == [str(number) for number in range(12)]
 
 
-def test_a_source_folder_is_found_by_its_files(small_sample):
+@pytest.mark.parametrize(
+    "split", ["train", "train2017", "training", "v1_train", "google_train", "59_train", "trainrem"]
+)
+def test_training_splits(split):
+    assert is_training(split)
+
+
+@pytest.mark.parametrize("split", ["val", "val2017", "test", "testA", "v1_val", "constrained", "popular", "minitrain2"])
+def test_evaluation_splits(split):
+    assert not is_training(split)
+
+
+def test_a_source_folder_is_found_by_its_files(small_sample, tmp_path):
+    """Without the sample's own list, by what the sources find."""
+    for name in ("coco", "refer", "nyuv2"):
+        shutil.copytree(small_sample / name, tmp_path / name)
+    found = {choice.source.name: (choice.root, choice.splits) for choice in choose([str(tmp_path)])}
+    assert found["coco_instances"] == (tmp_path / "coco", ("train2017", "val2017"))
+    assert found["nyuv2"] == (tmp_path / "nyuv2", ("train", "test"))
+    shutil.copytree(tmp_path / "nyuv2", tmp_path / "copy")
+    assert {c.source.name: c.root for c in choose([str(tmp_path)])}["nyuv2"] == tmp_path / "nyuv2"  # it has the name
+    (tmp_path / "nyuv2").rename(tmp_path / "other")
+    with pytest.raises(SourceError, match=r"nyuv2 finds its files in .*copy and .*other; nyuv2=FOLDER says"):
+        choose([str(tmp_path)])
+
+
+def test_a_sample_says_itself_what_is_where(small_sample, tmp_path):
     found = {choice.source.name: (choice.root, choice.splits) for choice in choose([str(small_sample)])}
     assert found["coco_instances"] == (small_sample / "coco", ("train2017", "val2017"))
     (one,) = choose([f"coco_instances:val2017={small_sample / 'coco'}"])
@@ -129,6 +155,10 @@ def test_a_source_folder_is_found_by_its_files(small_sample):
     only = choose([str(small_sample)], ["test"])
     assert {choice.source.name for choice in only} >= {"nyuv2", "refcocog"}
     assert {split for choice in only for split in choice.splits} == {"test"}
+    for text in ("{", "[]", '{"sources": [{"name": "nyuv2", "folder": "../..", "splits": []}]}'):
+        (tmp_path / "SAMPLE.json").write_text(text)
+        with pytest.raises(SourceError):
+            choose([str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def test_an_interrupted_publication_goes_on(handmade, tmp_path, monkeypatch, ste
     build(handmade.chosen(), Options(("rec",), seed=1), tmp_path / "out", Silent())
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "out" / ".build").iterdir()) == [
+        "done.json",
         "inputs.jsonl",
         "lock",
         "plan.json",

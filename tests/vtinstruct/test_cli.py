@@ -149,10 +149,10 @@ def test_from_inside_a_project_with_folders_named_like_ours(small_sample, tmp_pa
         (project / f"{name}.py").write_text("raise SystemExit('the stranger was imported')\n")
     (project / "sample").symlink_to(small_sample)
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    words = [script(), "build", "sample", "--out", "out", "--tasks", "det", "--workers", "2"]
+    words = [script(), "build", "nyuv2=sample/nyuv2", "--out", "out", "--tasks", "depth", "--workers", "2"]
     done = subprocess.run(words, cwd=project, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert read_manifest(project / "out").tasks() == ("det",)
+    assert read_manifest(project / "out").tasks() == ("depth",)
     tables = subprocess.run([script(), "sources"], cwd=project, env=env, capture_output=True, text=True, check=False)
     assert tables.returncode == 0
     assert "coco_instances" in tables.stdout

@@ -39,7 +39,7 @@ SOURCE = SourceInfo(
 )
 VAL = SOURCE.splits["val"]
 DROPS = (DropCount("s", "val", "det", "reason", True, 4),)
-MANIFEST = Manifest("00" * 32, "0.1.0", 7, {"limit": 3, "tasks": ["det"]}, {"s": SOURCE}, (SHARD,), DROPS, "key")
+MANIFEST = Manifest("00" * 32, "0.1.0", 7, {"limit": 3, "tasks": ["det"]}, {"s": SOURCE}, (SHARD,), DROPS)
 
 
 def test_it_is_read_as_it_was_written():

@@ -1,17 +1,19 @@
 """Which sources a command line means: `NAME=ROOT`, `NAME:SPLIT,SPLIT=ROOT`, or a bare `ROOT` in which every source that
-finds its files is taken."""
+finds its files is taken. A folder that `vtinstruct sample` wrote says itself what is where."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vtinstruct import plugins
-from vtinstruct.source import Source, SourceError
+from vtinstruct.source import Source, SourceError, inside
 
 ROOM = "converters"
+SAMPLE = "SAMPLE.json"
 _NAMED = re.compile(r"([a-z0-9_]+)(?::([\w.,-]+))?=(.+)", re.DOTALL)
 # what `datasets` takes for a split name, without the one it keeps for itself
 _SPLIT = re.compile(r"\w+(\.\w+)*")
@@ -75,11 +77,22 @@ def _of(text: str) -> list[Chosen]:
     root = Path(text).expanduser().resolve()
     if not root.is_dir():
         raise SourceError(f"{text}: no such folder; a source's folder, or NAME=FOLDER, is right")
+    if (root / SAMPLE).is_file():
+        return _of_sample(root)
     taken = [chosen for name in plugins.names(ROOM) if (chosen := _find(source_named(name), root)) is not None]
     if not taken:
         names = ", ".join(plugins.names(ROOM))
         raise SourceError(f"{root}: no source finds its files there; NAME=FOLDER says which one to expect ({names})")
     return taken
+
+
+def _of_sample(root: Path) -> list[Chosen]:
+    try:
+        parts = json.loads((root / SAMPLE).read_text(encoding="utf-8"))["sources"]
+        listed = [(part["name"], part["folder"], tuple(part["splits"])) for part in parts]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{root / SAMPLE}: not what `vtinstruct sample` writes ({error!r}); draw it again") from error
+    return [Chosen(source_named(name), inside(root, folder).resolve(), splits) for name, folder, splits in listed]
 
 
 def _named(name: str, splits: str | None, root: Path) -> Chosen:

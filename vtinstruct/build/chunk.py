@@ -25,11 +25,12 @@ from vtinstruct.build.intake import Intake
 from vtinstruct.build.plan import Options, PlannedSplit, task_named
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_receipt
 from vtinstruct.columns import Columns, RowError
-from vtinstruct.dialogue import Dialogue, StoredPhoto
+from vtinstruct.dialogue import Dialogue, Provenance, StoredPhoto
+from vtinstruct.manifest import is_training
 from vtinstruct.record import Drop, Record
 from vtinstruct.shards import BATCH_ROWS, ShardWriter
 from vtinstruct.source import Opened, SourceError
-from vtinstruct.task import Setting, Task
+from vtinstruct.task import Setting
 from vtinstruct.templates import Wordings
 
 
@@ -51,15 +52,10 @@ class ChunkError(Exception):
     """A chunk that failed for a reason of ours: names the chunk, the record and the task."""
 
 
-def is_training(split: str) -> bool:
-    """Whether a split is for training: its name starts with "train". All others are for evaluation."""
-    return split.startswith("train")
-
-
-def record_random(seed: int, source: str, record: str, task: str) -> Random:
-    """The randomness of one task on one record, whoever asks and whenever."""
+def record_seed(seed: int, source: str, record: str, task: str) -> int:
+    """What seeds one task's randomness on one record, whoever asks and whenever."""
     digest = hashlib.sha256(f"{seed}|{source}|{record}|{task}".encode()).digest()
-    return Random(int.from_bytes(digest[:16], "big"))
+    return int.from_bytes(digest[:16], "big")
 
 
 def run_chunk(job: Job) -> Receipt:
@@ -121,10 +117,14 @@ class _Making:
         self.records = 0
         self.vocabulary = opened.vocabulary
         self.training = is_training(job.split.split)
-        self.tasks: list[tuple[Task, Wordings]] = [(task_named(name), Wordings.load(name)) for name in job.split.tasks]
+        self.tasks = [(task_named(name), self._setting(name)) for name in job.split.tasks]
         self.columns = {name: [Columns()] for name in job.split.tasks}
         self.digests = {file.path: file.sha256 for file in job.split.files}
         self.intake = Intake(job.split, job.options, Path(job.photos), self.drops.append)
+
+    def _setting(self, task: str) -> Setting:
+        words = Wordings.load(task)
+        return Setting(Random(), words, self.vocabulary, self.training, self.seed, self.drops.append)
 
     def take(self, record: Record) -> None:
         """All dialogues of one record."""
@@ -133,9 +133,9 @@ class _Making:
         if taken is None:
             return
         placed, photo = taken
-        for task, words in self.tasks:
-            rng = record_random(self.seed, record.source, record.id, task.name)
-            setting = Setting(rng, words, self.vocabulary, self.training, self.seed, self.drops.append)
+        for task, setting in self.tasks:
+            # one generator, seeded anew: making one costs as much as a whole row
+            setting.rng.seed(record_seed(self.seed, record.source, record.id, task.name))
             try:
                 for dialogue in task.make(placed, setting):
                     self._keep(task.name, self._stamp(dialogue, photo), record)
@@ -145,10 +145,12 @@ class _Making:
 
     def _stamp(self, dialogue: Dialogue, photo: StoredPhoto | None) -> Dialogue:
         """Fill in what the build alone knows: the photo's hash, the annotation file's hash, the converter's version."""
-        origin = dialogue.provenance
+        d, origin = dialogue, dialogue.provenance
         digest = self.digests.get(origin.file, "")
-        known = replace(origin, file_sha256=digest, converter_version=self.split.version)
-        return replace(dialogue, photo=photo if dialogue.photo else None, provenance=known)
+        # written out: `dataclasses.replace` takes four times as long, and this is done for every row
+        known = Provenance(origin.file, digest, origin.row, self.split.version, origin.seed, origin.template)
+        seen = photo if d.photo is not None else None
+        return Dialogue(d.id, d.task, d.source, d.split, d.licence, seen, d.turns, d.evaluation, known)
 
     def _keep(self, task: str, dialogue: Dialogue, record: Record) -> None:
         batches = self.columns[task]

@@ -74,9 +74,7 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
         files = _write_shards(plan, chunks, staging, receipts, book, inputs, step)
     sources = _sources(plan, receipts)
     content = manifest.content_hash(files, sources)
-    done = Manifest(
-        content, VERSION, plan.options.seed, _content_options(plan), sources, files, book.counts(), plan.key
-    )
+    done = Manifest(content, VERSION, plan.options.seed, _content_options(plan), sources, files, book.counts())
     for task in done.tasks():
         for split in done.splits(task):
             for file_name, text in card.split_files(task, split, done.shards(task, split)).items():

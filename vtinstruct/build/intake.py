@@ -28,11 +28,12 @@ class Intake:
         self._options, self._photos, self._report = options, photos / split.source, report
         self._seen: dict[str, Seen] = {}
         self._depths: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
         self.inputs: list[tuple[str, int, int]] = []  # the state of every file looked at
 
     def take(self, record: Record) -> tuple[Record, StoredPhoto | None] | None:
-        """The record with dataset paths, and its photo as stored. None when the record is dropped (reported): its photo is
-        missing, unreadable, outside the source or of another size than the annotations are for."""
+        """The record, its depth map named as the dataset will, and its photo as stored. None when the record is dropped
+        (reported): its photo is missing, unreadable, outside the source or of another size than the annotations are for."""
         stored = None
         if record.photo is not None:
             try:
@@ -40,7 +41,6 @@ class Intake:
             except (PhotoError, SourceError) as error:
                 self._drop(record, "photo", record.photo.path, error)
                 return None
-            record = replace(record, photo=replace(record.photo, path=stored.path))
         if record.depth is not None:
             try:
                 record = replace(record, depth=self._depth(record, record.depth))
@@ -50,8 +50,11 @@ class Intake:
         return record, stored
 
     def _photo(self, photo: Photo) -> StoredPhoto:
-        path, digest = inside(self._root, photo.path), ""
-        if self._options.photo_check:
+        digest = ""
+        if not self._options.photo_check:
+            self._named_inside(photo.path)
+        else:
+            path = self._inside(photo.path)
             seen = self._seen.get(photo.path)
             if seen is None:
                 self._note(path, photo.path)
@@ -64,8 +67,10 @@ class Intake:
         return StoredPhoto(self._prefix + photo.path, digest, photo.size_wh, photo.id)
 
     def _depth(self, record: Record, depth: Depth) -> Depth:
-        path = inside(self._root, depth.path)
-        if self._options.photo_check:
+        if not self._options.photo_check:
+            self._named_inside(depth.path)
+        else:
+            path = self._inside(depth.path)
             self._note(path, depth.path)
             seen = look_depth(path)
             if record.photo is not None and seen.size_wh != record.photo.size_wh:
@@ -74,6 +79,24 @@ class Intake:
             self._depths[depth.path] = seen.sha256
             self._copy(path, depth.path)
         return replace(depth, path=self._prefix + depth.path)
+
+    def _inside(self, relative: str) -> Path:
+        """`source.inside` for a file: as strict, without resolving the same folders for each of a million photos."""
+        path = Path(self._named_inside(relative))
+        return inside(self._root, relative) if path.is_symlink() else path
+
+    def _named_inside(self, relative: str) -> str:
+        """The file's path when its folder is inside the root and its name is a plain one; nothing is said of the file
+        itself. Raises `SourceError`."""
+        if "\0" in relative:
+            raise SourceError(f"{relative!r} holds a null character; a file's path is right")
+        folder, _, name = relative.rpartition("/")
+        base = self._folders.get(folder)
+        if base is None:
+            base = self._folders[folder] = str(inside(self._root, folder or "."))
+        if name in ("", ".", "..") or "\\" in name:
+            return str(inside(self._root, relative))
+        return f"{base}/{name}"
 
     def _note(self, path: Path, relative: str) -> None:
         try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vtinstruct import plugins, schema
-from vtinstruct.build.choose import Chosen
+from vtinstruct.build.choose import ROOM, Chosen
 from vtinstruct.manifest import FileDigest
 from vtinstruct.record import Category, Drop
 from vtinstruct.source import Source, SourceError
@@ -186,7 +186,7 @@ def _split_key(split: PlannedSplit) -> str:
         [
             schema.VERSION,
             VERSION,
-            code_digest(),
+            code_digest(split.source),
             [split.source, split.split, split.version, split.licence, split.title, split.homepage],
             [asdict(file) for file in split.digests()],
             [split.slots, split.built],
@@ -200,13 +200,17 @@ def _hash(said: Any) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """A hash over this package's and the converters' files: chunks made by other code are never mixed in."""
+def code_digest(source: str) -> str:
+    """A hash over the code that makes a source's rows (this package and the converter with its furniture): chunks made by
+    other code are never mixed in."""
     digest = hashlib.sha256()
-    for room in ("vtinstruct", "converters"):
+    for room in ("vtinstruct", ROOM):
         spec = importlib.util.find_spec(room)
         for folder in map(Path, (spec.submodule_search_locations or ()) if spec else ()):
             for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.toml")]):
-                digest.update(f"{room}/{path.relative_to(folder).as_posix()}\0".encode())
+                name = path.relative_to(folder).as_posix()
+                if name.startswith("sample/") or (room == ROOM and not name.startswith(("_", f"{source}."))):
+                    continue
+                digest.update(f"{room}/{name}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

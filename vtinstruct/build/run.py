@@ -73,12 +73,11 @@ def build(
     out = Path(out).expanduser().absolute()
     with open_workspace(out) as shop:
         plan = make_plan(chosen, options, watcher.say)
-        known = _whole(out, plan)
+        known = _whole(shop, plan)
         if known is not None and (changed := shop.changed_input()) is not None:
             watcher.say(f"changed since the last build: {changed}")
             known = None
         if known is not None:
-            shop.clear()
             watcher.say(f"{out} is already built from these inputs and options")
             return Built(known, plan, len(plan.chunks), time.monotonic() - began, fresh=False)
         reused = 0
@@ -88,18 +87,19 @@ def build(
             finish.publish(out, shop.staging)
         except OSError as error:
             raise _full(error, out) from error
-        shop.clear()
-        return Built(read_manifest(out), plan, reused, time.monotonic() - began)
+        made = read_manifest(out)
+        shop.clear(plan, made.content_hash)
+        return Built(made, plan, reused, time.monotonic() - began)
 
 
-def _whole(out: Path, plan: Plan) -> Manifest | None:
-    """The manifest of what stands at `out` when it is this very plan's result and no shard is missing."""
+def _whole(shop: Workspace, plan: Plan) -> Manifest | None:
+    """The manifest of what stands there when it is this very plan's result and no shard is missing."""
     try:
-        known = read_manifest(out)
-        sizes = all((out / shard.path).stat().st_size == shard.bytes for shard in known.files)
+        known = read_manifest(shop.root)
+        sizes = all((shop.root / shard.path).stat().st_size == shard.bytes for shard in known.files)
     except (DatasetError, OSError):
         return None
-    return known if known.key == plan.key and sizes else None
+    return known if sizes and shop.is_result_of(plan, known.content_hash) else None
 
 
 def _make(plan: Plan, shop: Workspace, watcher: Watcher, workers: int, engine: Engine) -> int:

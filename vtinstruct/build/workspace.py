@@ -26,7 +26,7 @@ class Workspace:
         self.root, self.folder = root, root / HIDDEN
         self.chunks, self.photos, self.staging = self.folder / "chunks", self.folder / "photos", self.folder / "staging"
         self._plan, self._mark = self.folder / "plan.json", self.folder / "publish"
-        self.inputs = self.folder / "inputs.jsonl"
+        self.inputs, self._done = self.folder / "inputs.jsonl", self.folder / "done.json"
 
     def last_plan(self) -> dict[str, Any] | None:
         """The plan that was worked on last, as its summary; None when there is none that can be read."""
@@ -94,8 +94,16 @@ class Workspace:
         except OSError:
             return False
 
-    def clear(self) -> None:
-        """Remove all but the plan's summary and the photos' states, once the dataset is whole."""
+    def is_result_of(self, plan: Plan, content_hash: str) -> bool:
+        """Whether the dataset of that content is what this very plan gave."""
+        try:
+            return json.loads(self._done.read_text(encoding="utf-8")) == [plan.key, content_hash]
+        except (OSError, ValueError):
+            return False
+
+    def clear(self, plan: Plan, content_hash: str) -> None:
+        """Note that the plan gave the dataset, and remove all but its summary and the photos' states."""
+        write_atomically(self._done, json.dumps([plan.key, content_hash]))
         self._mark.unlink(missing_ok=True)
         for path in (self.staging, self.chunks, self.photos):
             shutil.rmtree(path, ignore_errors=True)
@@ -139,8 +147,9 @@ def _is_ours(shop: Workspace) -> bool:
 
 def summary(plan: Plan) -> dict[str, Any]:
     """What a plan rests on, in words that can be compared with the next one."""
-    inputs: dict[str, str] = {"code": code_digest()}
+    inputs: dict[str, str] = {}
     for split in plan.splits:
+        inputs[f"{split.source}: the program"] = code_digest(split.source)
         inputs[f"{split.source} converter"] = split.version
         for file in split.files:
             inputs[f"{split.source}: {file.path}"] = file.sha256

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import connection
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -43,7 +46,7 @@ def _pooled(
 ) -> Iterator[tuple[Job, Result | Exception]]:
     # Spawned, not forked: Arrow and Pillow keep threads and locks that a fork would copy in any state.
     context = multiprocessing.get_context("spawn")
-    with _safe_path(), ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with _safe_path(), ProcessPoolExecutor(workers, mp_context=context, initializer=_serve) as pool:
         running: dict[Future[Result | Exception], Job] = {}
         try:
             while True:
@@ -60,6 +63,20 @@ def _pooled(
         finally:
             for future in running:
                 future.cancel()
+
+
+def _serve() -> None:
+    """A worker's first act: end with the parent, however that ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # spawned
+    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    # A killed parent closes nothing that a pool's worker waits for: it would wait for ever.
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 @contextmanager
