@@ -33,8 +33,9 @@ def _typed(data: bytes | msgspec.Raw, wanted: Any) -> Any:
         return None
 
 
-def _shell(path: Path, data: bytes, wanted: Any, right: str) -> Any:
-    """The outer shape of a file with its rows as bytes; NaN and infinity, which JSON does not have, become null."""
+def _shell(path: Path, data: bytes, wanted: Any, right: str, notes: Notes) -> Any:
+    """The outer shape of a file with its rows as bytes; NaN and infinity, which JSON does not have, become null, and
+    halves of characters (lone surrogates) become "?"."""
     try:
         return msgspec.json.decode(data, type=wanted)
     except msgspec.ValidationError as error:
@@ -46,13 +47,21 @@ def _shell(path: Path, data: bytes, wanted: Any, right: str) -> Any:
     except msgspec.DecodeError as error:
         first = error
     try:
-        content = json.loads(data)
-        return msgspec.json.decode(msgspec.json.encode(content), type=wanted)
+        return msgspec.json.decode(_mended(json.loads(data), notes), type=wanted)
     except RecursionError as error:
         raise SourceError(f"{path}: nested too deeply; {right} is right") from error
     except (ValueError, TypeError, OverflowError) as error:
         where = f"cut at byte {len(data)}" if "truncated" in str(first) else str(first)
         raise SourceError(f"{path}: no JSON ({where}); download the file again, {right} is right") from error
+
+
+def _mended(content: Any, notes: Notes) -> bytes:
+    try:
+        return msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        whole = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        notes.mended("whole file", "text: half a character", "a lone surrogate such as \\ud800 is read as ?")
+        return msgspec.json.encode(json.loads(whole))
 
 
 def _decoded(row: msgspec.Raw, row_type: type[Row], where: str, notes: Notes) -> Row | None:
@@ -71,7 +80,7 @@ def list_rows(path: Path, row_type: type[Row], notes: Notes) -> list[tuple[int, 
         whole = _typed(data, list[row_type])
         if whole is not None:
             return list(enumerate(whole))
-        return _one_by_one(_shell(path, data, list[msgspec.Raw], "a JSON list of rows"), row_type, "row", notes)
+        return _one_by_one(_shell(path, data, list[msgspec.Raw], "a JSON list of rows", notes), row_type, "row", notes)
 
 
 def _one_by_one(raws: list[msgspec.Raw], row_type: type[Row], name: str, notes: Notes) -> list[tuple[int, Row]]:
@@ -102,13 +111,13 @@ def rows_below_keys(path: Path, wanted: dict[str, Any], notes: Notes) -> dict[st
     right = f"an object with the lists {' and '.join(f'`{key}`' for key in wanted)}"
     found: dict[str, list[tuple[int, Any]]] = {}
     with paused_gc():
-        shell = _shell(path, data, dict[str, msgspec.Raw], right)
+        shell = _shell(path, data, dict[str, msgspec.Raw], right, notes)
         for key, row_type in wanted.items():
             if key not in shell:
                 raise SourceError(f"{path}: has no `{key}`; {right} is right")
             whole = _typed(shell[key], list[row_type])
             if whole is None:
-                raws = _shell(path, bytes(shell[key]), list[msgspec.Raw], right)
+                raws = _shell(path, bytes(shell[key]), list[msgspec.Raw], right, notes)
                 found[key] = _one_by_one(raws, row_type, key, notes)
             else:
                 found[key] = list(enumerate(whole))
@@ -122,7 +131,7 @@ def rows_by_key(path: Path, row_type: type[Row], notes: Notes) -> dict[str, Row]
         whole = _typed(data, dict[str, row_type])
         if whole is not None:
             return whole
-        raws = _shell(path, data, dict[str, msgspec.Raw], "a JSON object of rows")
+        raws = _shell(path, data, dict[str, msgspec.Raw], "a JSON object of rows", notes)
         found = {key: _decoded(raw, row_type, key, notes) for key, raw in raws.items()}
         return {key: row for key, row in found.items() if row is not None}
 
@@ -188,6 +197,11 @@ class Slotted(Generic[Slot]):
             try:
                 record = self.make(slot, notes)
             except (Fault, GeometryError) as fault:
-                notes.dropped(self.row_of(slot), fault.reason, fault.detail)
+                notes.dropped(self._row(slot), fault.reason, fault.detail)
+            except UnicodeDecodeError as error:  # in what stayed bytes until now
+                notes.dropped(self._row(slot), "row: not UTF-8", f"byte {error.start}; text in UTF-8 is right")
             else:
                 yield record
+
+    def _row(self, slot: Slot) -> str:
+        return " ".join(self.row_of(slot).split()) or "row without a name"
