@@ -4,8 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 OUT ?= quickstart
-SCENES ?= 3000
+TOUR ?= 40
+SCENES ?= 2500
 MINUTES ?= 8
+LIMIT ?= 100
+LEARNED_SOURCES := coco_instances,coco_keypoints,coco_captions,refcoco,nyuv2
+LEARNED_TASKS := caption,det,seg,cond_det,rec,res,reg_box,interactive_seg,keypoints,depth
 
 .PHONY: quickstart test check lint types format perf slow install clean
 
@@ -19,12 +23,20 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 install: $(VENV)/.installed
 
-# Sample -> shards -> tiny model -> answers -> numbers and pages, all below $(OUT).
+# Sample -> shards -> tiny model -> answers -> numbers and pages, all below $(OUT). First a small tour through every
+# format and task, then the sources and tasks that the tiny model learns, on more scenes.
 quickstart: install
-	$(BIN)/vtinstruct sample $(OUT)/sample --scenes $(SCENES) --seed 0
-	$(BIN)/vtinstruct build $(OUT)/sample --out $(OUT)/dataset --seed 0
+	@echo '--- a tour: every source and every task, on $(TOUR) scenes'
+	$(BIN)/vtinstruct sample $(OUT)/tour/sample --scenes $(TOUR) --workers 2
+	$(BIN)/vtinstruct build $(OUT)/tour/sample --out $(OUT)/tour/dataset --workers 2
+	$(BIN)/vtinstruct check $(OUT)/tour/dataset
+	@echo '--- the dataset of the tiny model: $(SCENES) scenes'
+	$(BIN)/vtinstruct sample $(OUT)/sample --scenes $(SCENES) --only $(LEARNED_SOURCES) --workers 2
+	$(BIN)/vtinstruct build $(OUT)/sample --out $(OUT)/dataset --tasks $(LEARNED_TASKS) --workers 2
+	@echo '--- training for $(MINUTES) minutes'
 	$(BIN)/refvlm train --recipe tiny_cpu --data $(OUT)/dataset --out $(OUT)/model --minutes $(MINUTES)
-	$(BIN)/refvlm-bench run --checkpoint $(OUT)/model --data $(OUT)/dataset --out $(OUT)/results --baselines
+	@echo '--- answers to held-out scenes, and their scores beside trivial baselines'
+	$(BIN)/refvlm-bench run --checkpoint $(OUT)/model --data $(OUT)/dataset --out $(OUT)/results --limit $(LIMIT) --baselines
 
 test: install
 	$(BIN)/pytest -n 2

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vtinstruct import plugins
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
@@ -30,3 +32,15 @@ def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_every_source_has_a_page_and_a_line_in_the_index() -> None:
+    index = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    for name in plugins.names("converters"):
+        page = (ROOT / "docs" / "sources" / f"{name}.md").read_text(encoding="utf-8")
+        for part in (r"\*\*Where (it comes )?from", r"\*\*Licence", "```", r"\*\*(What is r|R)ead", r"\*\*(What is d|D)ropped"):
+            assert re.search(part, page), f"docs/sources/{name}.md has no {part}"
+        assert "faults of the original" in page, f"docs/sources/{name}.md does not say what is wrong with the original"
+        source = plugins.load("converters", name)
+        row = f"| [`{name}`](sources/{name}.md) | {source.title} | {source.licence} | {', '.join(source.splits)} |"
+        assert row in index, f"docs/sources.md has another row for {name}"
