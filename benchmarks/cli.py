@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,7 +19,7 @@ from rich.table import Table
 from benchmarks import suites as suite_table
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
-from benchmarks.leaderboard import Line, lines, rankings, write_leaderboard
+from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
 from benchmarks.model import ModelError
 from benchmarks.page import shown
 from benchmarks.results import Results, ResultsError, read_results
@@ -141,23 +142,24 @@ def _say(console: Console) -> Callable[[str], None]:
 def show(results: tuple[Results, ...] | list[Results]) -> None:
     """The primary numbers of all models side by side: one line a suite, the mean over its sources and splits (the pages
     have them one by one), the best of each line in bold. Counts are of the first model, the one that was asked for."""
-    models = list(dict.fromkeys(one.model for one in results))
-    table = Table(title_justify="left", header_style="bold")
+    models = models_of(results)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading in ("suite", "number"):
-        table.add_column(heading)
-    for heading in ("sets", "n", "invalid", "missing", *(model.removeprefix("baseline:") for model in models)):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("n", "invalid", "missing", *(model.removeprefix("baseline:") for model in models)):
+        table.add_column(heading, justify="right", min_width=min(len(heading), 7))
     rows = lines(rankings(results), models)
     for name in dict.fromkeys(row.suite.suite for row in rows):
         several = [row for row in rows if row.suite.suite == name]
         firsts = [row.cells[0].suite for row in several if row.cells[0]]
         counts = (
-            len(several),
             sum(s.n for s in firsts),
             sum(s.invalid for s in firsts),
             sum(s.missing for s in firsts),
         )
-        table.add_row(name, escape(several[0].suite.primary), *map(str, counts), *_means(several, len(models)))
+        table.add_row(
+            name, escape(several[0].suite.primary.split("[")[0]), *map(str, counts), *_means(several, len(models))
+        )
     screen.print(table)
 
 

@@ -134,6 +134,11 @@ class Card:
     chart: Markup
 
 
+def models_of(results: Sequence[Results]) -> list[str]:
+    """Every model once, in the order given, baselines last."""
+    return sorted(dict.fromkeys(one.model for one in results), key=lambda model: model.startswith("baseline:"))
+
+
 def lines(found: Sequence[Ranking], models: Sequence[str]) -> list[Line]:
     """Rankings as rows with one column a model."""
     rows: list[Line] = []
@@ -189,7 +194,7 @@ def write_leaderboard(results: Sequence[Results], out: Path, folders: Sequence[P
     page, rows = out / "leaderboard.html", out / "leaderboard.csv"
     safe = table(results).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
     safe.write_csv(rows)
-    models = list(dict.fromkeys(one.model for one in results))
+    models = models_of(results)
     found = lines(rankings(results), models)
     links = {one.predictions_sha256: _link(out, folder) for one, folder in zip(results, folders, strict=False)}
     datasets = list(dict.fromkeys((one.dataset_name, one.dataset) for one in results))

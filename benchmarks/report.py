@@ -54,7 +54,7 @@ def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> 
 
 def _classes(result: SuiteResult) -> Markup | None:
     entries: list[dict[str, Any]] = result.details.get("classes", [])
-    if not entries:
+    if len(entries) < 2:
         return None
     ordered = sorted(entries, key=lambda e: (-e["AP"], e["class"]))
     if len(ordered) > CLASSES:  # the best and the worst
