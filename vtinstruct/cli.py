@@ -133,6 +133,21 @@ def check(
 
 
 @app.command()
+def show(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("show.html"),
+    per_task: Annotated[int, typer.Option(min=1, help="Dialogues of each task, spread over its splits.")] = 6,
+    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma.")] = "",
+    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+) -> None:
+    """Write one self-contained page of dialogues with everything drawn that they point at."""
+    from vtinstruct.show import show as write_page
+
+    shown = write_page(folder, out, per_task, _names(tasks), _names(splits))
+    print(f"{shown} dialogues: {out}")
+
+
+@app.command()
 def sample(
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes to draw.")] = 500,
