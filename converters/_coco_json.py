@@ -185,6 +185,8 @@ def _loose(path: Path, data: bytes) -> _Loose:
         raise SourceError(f"{path}: no JSON ({where}); download the file again") from error
     try:
         return msgspec.json.decode(msgspec.json.encode(content), type=_Loose)
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{path}: holds half a character ({error}); UTF-8 text is right") from error
     except (msgspec.ValidationError, TypeError, OverflowError) as error:
         raise _no_coco_file(path, error) from error
 

@@ -134,7 +134,7 @@ def _refs_by_image(path: Path, split: str, images: set[int], notes: Notes) -> di
     if path.suffix == ".json":
         try:
             rows = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             where = f"cut at byte {len(data)}" if "truncated" in str(error) else str(error)
             raise SourceError(f"{path}: no JSON ({where}); download the file again") from error
     else:

@@ -73,21 +73,10 @@ class LvisCategory(msgspec.Struct, gc=False):
         return Category(self.id, self.name.replace("_", " "), synonyms=tuple(words), frequency=self.frequency)
 
 
-class LvisRow(msgspec.Struct, gc=False):
-    """A row of `annotations`. Of a million rows a build may want a few: box and polygons stay JSON until then."""
-
-    id: int
-    image_id: int
-    category_id: int
-    area: float | None = None
-    bbox: msgspec.Raw = msgspec.Raw(b"null")
-    segmentation: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class _Whole(msgspec.Struct):
     images: list[LvisImage]
     categories: list[LvisCategory]
-    annotations: list[LvisRow]
+    annotations: list[InstanceRow]
 
 
 @dataclass(frozen=True)
@@ -97,15 +86,14 @@ class _Split:
     photos: Photos
     categories: Mapping[int, Category]
     rows: Mapping[int, CategoryRow]
-    by_image: Mapping[int, Sequence[LvisRow]]
+    by_image: Mapping[int, Sequence[InstanceRow]]
 
     def record(self, image: LvisImage, notes: Notes) -> Record:
         where = f"image {image.id}"
         size_wh = (image.width, image.height)
         photo = self.photos.photo(image.name(), coco_identity(image.name()), size_wh)
         row = ImageRow(image.id, image.name(), image.height, image.width)
-        annotations = _instances(self.by_image.get(image.id, ()), where, notes)
-        found = regions(row, annotations, self.rows, notes)
+        found = regions(row, self.by_image.get(image.id, ()), self.rows, notes)
         return Record(
             id=str(image.id),
             source=NAME,
@@ -172,7 +160,7 @@ def _tables(path: Path, annotated: bool, notes: Notes) -> dict[str, list[Any]]:
     whole = _whole(path) if annotated else None
     if whole is not None:
         return {"images": whole.images, "categories": whole.categories, "annotations": whole.annotations}
-    wanted = {"images": LvisImage, "categories": LvisCategory, **({"annotations": LvisRow} if annotated else {})}
+    wanted = {"images": LvisImage, "categories": LvisCategory, **({"annotations": InstanceRow} if annotated else {})}
     return {key: [row for _, row in rows] for key, rows in rows_below_keys(path, wanted, notes).items()}
 
 
@@ -187,10 +175,10 @@ def _once(rows: list[Any], what: str, notes: Notes) -> dict[int, Any]:
     return found
 
 
-def _grouped(rows: list[LvisRow], images: Mapping[int, object], notes: Notes) -> dict[int, list[LvisRow]]:
+def _grouped(rows: list[InstanceRow], images: Mapping[int, object], notes: Notes) -> dict[int, list[InstanceRow]]:
     if len({row.id for row in rows}) < len(rows):
         rows = list(_once(rows, "annotation", notes).values())
-    found: dict[int, list[LvisRow]] = {id_: [] for id_ in images}
+    found: dict[int, list[InstanceRow]] = {id_: [] for id_ in images}
     for row in rows:
         of_image = found.get(row.image_id)
         if of_image is None:
@@ -198,25 +186,6 @@ def _grouped(rows: list[LvisRow], images: Mapping[int, object], notes: Notes) ->
             notes.dropped(f"annotation {row.id}", "annotation: unknown image", detail)
         else:
             of_image.append(row)
-    return found
-
-
-_BOX = msgspec.json.Decoder(list[float] | None)
-
-
-def _instances(rows: Sequence[LvisRow], where: str, notes: Notes) -> list[InstanceRow]:
-    """The rows of one photo with their boxes read."""
-    found: list[InstanceRow] = []
-    for row in rows:
-        try:
-            box = _BOX.decode(row.bbox)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            detail = f"{error}, found {bytes(row.bbox)[:60]!r} (null may stand for NaN)"
-            notes.dropped(f"{where}, annotation {row.id}", "box: not 4 finite numbers", detail)
-        else:
-            found.append(
-                InstanceRow(row.id, row.image_id, row.category_id, box, row.area, segmentation=row.segmentation)
-            )
     return found
 
 

@@ -87,7 +87,7 @@ BAD_ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("RLE string cut", {"segmentation": {"counts": "P", "size": [10, 20]}}, "mask: RLE cut short"),
     ("RLE string foreign", {"segmentation": {"counts": "é~", "size": [10, 20]}}, "mask: not a COCO RLE string"),
     ("RLE huge", {"segmentation": {"counts": [1 << 70], "size": [10, 20]}}, "mask: runs are no whole numbers"),
-    ("box NaN", {"bbox": [2, 2, math.nan, 6]}, "annotations: unreadable row"),
+    ("box NaN", {"bbox": [2, 2, math.nan, 6]}, "box: not 4 finite numbers"),
     ("box of 3", {"bbox": [2, 2, 6]}, "box: not 4 finite numbers"),
     ("box negative", {"bbox": [2, 2, -6, 6]}, "box: negative side"),
     ("box empty", {"bbox": [2, 2, 0, 6]}, "box: empty"),
