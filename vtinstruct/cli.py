@@ -64,25 +64,41 @@ def build(
     workers: Annotated[int, typer.Option(min=1, help="Processes. Any number gives the same bytes.")] = 1,
     photos: Annotated[str, typer.Option(help="link: to the sources' folders; copy: into the dataset.")] = "link",
     skip_photo_check: Annotated[bool, typer.Option(help="Do not open photos: no hashes, no size check.")] = False,
+    mix: Annotated[str, typer.Option(help="stage1, stage2, stage3, or a TOML file: what to keep of each task.")] = "",
+    exclude_images_of: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep these photos out of training: NAME:SPLIT,SPLIT=FOLDER, or a built dataset. Repeatable."),
+    ] = None,
 ) -> None:
     """Build a dataset from annotation files. A build that was interrupted goes on where it stopped."""
     from rich.console import Console
 
     from vtinstruct.build import Options, choose
     from vtinstruct.build import build as run_build
-    from vtinstruct.build.progress import summary_table, watching
+    from vtinstruct.build.mix import read_mix
+    from vtinstruct.build.progress import leak_table, summary_table, watching
 
     if photos not in ("link", "copy"):
         raise DatasetError(f"--photos {photos}: link or copy is right")
     if photos == "copy" and skip_photo_check:
         raise DatasetError("--photos copy reads every photo; leave out --skip-photo-check")
     chosen = choose(sources, _names(splits))
-    wanted = Options(_names(tasks), limit, seed, not skip_photo_check, photos == "copy")
+    wanted = Options(
+        _names(tasks),
+        limit,
+        seed,
+        not skip_photo_check,
+        photos == "copy",
+        mix=read_mix(mix) if mix else None,
+        exclude_images_of=tuple(exclude_images_of or ()),
+    )
     with watching(Console(stderr=True)) as watcher:
         for choice in chosen:
             watcher.say(f"{choice.source.name}: {', '.join(choice.splits)} from {choice.root}")
         built = run_build(chosen, wanted, out, watcher, workers)
     Console().print(summary_table(built))
+    if (leaks := leak_table(built.manifest)) is not None:
+        Console().print(leaks)
     print(out)
 
 
@@ -145,6 +161,27 @@ def show(
 
     shown = write_page(folder, out, per_task, _names(tasks), _names(splits))
     print(f"{shown} dialogues: {out}")
+
+
+@app.command()
+def stats(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Write a page with plots, too.")] = None,
+) -> None:
+    """Count a dataset: tasks, sources, phrases, units, sizes, lengths."""
+    from rich.console import Console
+
+    from vtinstruct.stats import collect
+    from vtinstruct.stats_page import tables, write_page
+
+    counts = collect(folder)
+    console = Console()
+    for table in tables(counts):
+        console.print(table)
+    print(f"{len(counts.photos)} photos")
+    if out is not None:
+        write_page(counts, out)
+        print(out)
 
 
 @app.command()
