@@ -91,7 +91,11 @@ def _body(manifest: Manifest, name: str) -> str:
         (source, info.licence, ", ".join(info.splits), info.version, info.homepage)
         for source, info in manifest.sources.items()
     ]
-    counts = [(task, split, rows, units) for (task, split), (rows, units) in row_counts(manifest).items()]
+    counts, sampled = row_counts(manifest), sampled_counts(manifest)
+    rows = [
+        (task, split, *counts.get((task, split), (0, 0)), *((sampled.get((task, split), 0),) if sampled else ()))
+        for task, split in sorted(counts.keys() | sampled.keys())
+    ]
     drops = [
         (d.source, d.split, d.task or "-", d.reason, "repaired" if d.repaired else "dropped", d.count)
         for d in manifest.drops
@@ -106,10 +110,14 @@ def _body(manifest: Manifest, name: str) -> str:
             "```\n",
             f"Content `{manifest.content_hash}`, seed {manifest.seed}, VT-Instruct {manifest.vtinstruct}.\n",
             "## Rows\n",
-            _table(("task", "split", "dialogues", "units"), counts),
+            _mix(manifest),
+            _table(("task", "split", "dialogues", "units", *(("sampled out",) if sampled else ())), rows),
             "## Sources and licences\n",
             "Annotations and photos stay under their sources' licences.\n",
             _table(("source", "licence", "splits", "converter", "homepage"), sources),
+            "## Photos in more than one split\n",
+            _excluded(manifest),
+            _overlaps(manifest),
             "## Left out and repaired\n",
             _table(("source", "split", "task", "reason", "", "count"), drops) if drops else "Nothing.\n",
         ]
@@ -124,6 +132,40 @@ def row_counts(manifest: Manifest) -> dict[tuple[str, str], tuple[int, int]]:
         rows[shard.task, shard.split] += shard.rows
         units[shard.task, shard.split] += shard.units
     return {key: (rows[key], units[key]) for key in sorted(rows)}
+
+
+def sampled_counts(manifest: Manifest) -> dict[tuple[str, str], int]:
+    """(task, split) -> dialogues that the mix left out."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for left in manifest.sampled_out:
+        counts[left.task, left.split] += left.count
+    return dict(counts)
+
+
+def _mix(manifest: Manifest) -> str:
+    mix = manifest.options.get("mix")
+    if mix is None:
+        return ""
+    return f"Training splits are sampled by the mix {_cell(mix['name'])}; its numbers are in `manifest.json`.\n"
+
+
+def _excluded(manifest: Manifest) -> str:
+    said = manifest.options.get("exclude_images_of")
+    if said is None:
+        return ""
+    named = ", ".join(f"{where} ({photos})" for where, photos in said["splits"].items())
+    return f"Photos kept out of training splits: those of {_cell(named)}.\n"
+
+
+def _overlaps(manifest: Manifest) -> str:
+    if not manifest.overlaps:
+        return "None.\n"
+    head = ("split", "photos", "split", "photos", "same photo", "same bytes only", "training and evaluation")
+    rows = [
+        (p.one, p.photos_one, p.other, p.photos_other, p.same_id, p.same_bytes, "yes" if p.leaks else "-")
+        for p in manifest.overlaps
+    ]
+    return _table(head, rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -94,6 +94,35 @@ class DropCount:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledOut:
+    """How many dialogues of a task a mix left out of a training split."""
+
+    source: str
+    split: str
+    task: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two splits, each `source/split`, that share photos: how many photos each has, how many identities both have, and
+    how many files of the same bytes stand in both under identities that only one of them has."""
+
+    one: str
+    other: str
+    photos_one: int
+    photos_other: int
+    same_id: int
+    same_bytes: int
+
+    @property
+    def leaks(self) -> bool:
+        """Whether one split is for training and the other for evaluation."""
+        one, other = (is_training(where.partition("/")[2]) for where in (self.one, self.other))
+        return one != other
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """See the module. `options` are those that decide the content (never the number of workers or a path)."""
 
@@ -104,6 +133,8 @@ class Manifest:
     sources: Mapping[str, SourceInfo]
     files: tuple[Shard, ...]
     drops: tuple[DropCount, ...] = ()
+    sampled_out: tuple[SampledOut, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
 
     def tasks(self) -> tuple[str, ...]:
         """The tasks that have rows, sorted."""
@@ -187,6 +218,9 @@ def _manifest(fields: dict[str, Any]) -> Manifest:
         {name: _source(info) for name, info in fields["sources"].items()},
         tuple(Shard(**shard) for shard in fields["files"]),
         tuple(DropCount(**drop) for drop in fields["drops"]),
+        # datasets built before these were counted lack them
+        tuple(SampledOut(**count) for count in fields.get("sampled_out", ())),
+        tuple(Overlap(**pair) for pair in fields.get("overlaps", ())),
     )
 
 

@@ -36,6 +36,12 @@ def source_named(name: str) -> Source:
         raise SourceError(str(error)) from error
 
 
+def names_splits(text: str) -> bool:
+    """Whether a command line's argument says which splits it means."""
+    named = _NAMED.fullmatch(text)
+    return named is not None and bool((named[2] or "").strip(","))
+
+
 def choose(texts: Sequence[str], only_splits: Sequence[str] = ()) -> tuple[Chosen, ...]:
     """The sources that a command line's arguments mean, in the order given (a bare root's by name).
 

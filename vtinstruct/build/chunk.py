@@ -21,7 +21,9 @@ from random import Random
 from typing import Any
 
 from vtinstruct.build.choose import source_named
+from vtinstruct.build.exclude import Excluded, load_excluded
 from vtinstruct.build.intake import Intake
+from vtinstruct.build.mix import Sampler
 from vtinstruct.build.plan import Options, PlannedSplit, task_named
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_receipt
 from vtinstruct.columns import Columns, RowError
@@ -46,6 +48,7 @@ class Job:
     options: Options
     folder: str  # of the chunks
     photos: str  # where copied photos go
+    excluded: str = ""  # file of the photos to keep out of training splits, "" for none
 
 
 class ChunkError(Exception):
@@ -117,6 +120,9 @@ class _Making:
         self.records = 0
         self.vocabulary = opened.vocabulary
         self.training = is_training(job.split.split)
+        mix = job.options.mix if self.training else None
+        self.sampler = Sampler(mix, self.seed, job.split.source) if mix is not None else None
+        self.excluded = load_excluded(job.excluded) if job.excluded and self.training else Excluded()
         self.tasks = [(task_named(name), self._setting(name)) for name in job.split.tasks]
         self.columns = {name: [Columns()] for name in job.split.tasks}
         self.digests = {file.path: file.sha256 for file in job.split.files}
@@ -129,19 +135,32 @@ class _Making:
     def take(self, record: Record) -> None:
         """All dialogues of one record."""
         self.records += 1
+        if self._kept_out(record):
+            return
         taken = self.intake.take(record)
         if taken is None:
             return
         placed, photo = taken
+        if photo is not None and self._kept_out(record, photo.sha256):
+            return
         for task, setting in self.tasks:
             # one generator, seeded anew: making one costs as much as a whole row
             setting.rng.seed(record_seed(self.seed, record.source, record.id, task.name))
             try:
-                for dialogue in task.make(placed, setting):
+                made = task.make(placed, setting)
+                if self.sampler is not None:
+                    made = self.sampler.choose(record.id, task.name, bool(task.units), made)
+                for dialogue in made:
                     self._keep(task.name, self._stamp(dialogue, photo), record)
             except Exception as error:
                 where = f"{record.source}/{record.split}/{record.id}"
                 raise ChunkError(f"task {task.name} failed on {where}: {type(error).__name__}: {error}") from error
+
+    def _kept_out(self, record: Record, sha256: str = "") -> bool:
+        drop = self.excluded.drop(record, sha256)
+        if drop is not None:
+            self.drops.append(drop)
+        return drop is not None
 
     def _stamp(self, dialogue: Dialogue, photo: StoredPhoto | None) -> Dialogue:
         """Fill in what the build alone knows: the photo's hash, the annotation file's hash, the converter's version."""
@@ -176,7 +195,8 @@ class _Making:
                     writer.add_batch(batch, columns.units)
                 units = tuple(columns.units for columns in full)
                 rows, size = sum(map(len, full)), sum(batch.nbytes for batch in made)
-                groups.append(Group(task, len(made), rows, units, size))
+                left_out = self.sampler.left_out.get(task, 0) if self.sampler is not None else 0
+                groups.append(Group(task, len(made), rows, units, size, left_out))
         done = writer.written
         assert done is not None  # the block ended well
         depth = self.intake.depth_digest()

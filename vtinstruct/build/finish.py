@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,10 @@ from typing import TextIO
 
 from vtinstruct import card, manifest
 from vtinstruct.build import ledger
+from vtinstruct.build.overlap import overlaps
 from vtinstruct.build.plan import Chunk, Plan
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_atomically
-from vtinstruct.manifest import DatasetError, Manifest, Shard, SourceInfo, SplitInfo
+from vtinstruct.manifest import DatasetError, Manifest, SampledOut, Shard, SourceInfo, SplitInfo
 from vtinstruct.photos import FOLDER
 from vtinstruct.shards import ShardWriter, open_batches
 from vtinstruct.version import VERSION
@@ -74,7 +76,17 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
         files = _write_shards(plan, chunks, staging, receipts, book, inputs, step)
     sources = _sources(plan, receipts)
     content = manifest.content_hash(files, sources)
-    done = Manifest(content, VERSION, plan.options.seed, _content_options(plan), sources, files, book.counts())
+    done = Manifest(
+        content,
+        VERSION,
+        plan.options.seed,
+        _content_options(plan),
+        sources,
+        files,
+        book.counts(),
+        _sampled_out(plan, receipts),
+        overlaps(staging, files),
+    )
     for task in done.tasks():
         for split in done.splits(task):
             for file_name, text in card.split_files(task, split, done.shards(task, split)).items():
@@ -86,7 +98,24 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
 
 def _content_options(plan: Plan) -> dict[str, object]:
     options = plan.options
-    return {"tasks": list(options.tasks), "limit": options.limit, "photo_check": options.photo_check}
+    said: dict[str, object] = {"tasks": list(options.tasks), "limit": options.limit, "photo_check": options.photo_check}
+    if options.mix is not None:
+        said["mix"] = options.mix.said()
+    if options.exclude_images_of:
+        splits = dict(sorted(plan.excluded.splits.items()))
+        said["exclude_images_of"] = {"splits": splits, "sha256": plan.excluded.digest()}
+    return said
+
+
+def _sampled_out(plan: Plan, receipts: _Receipts) -> tuple[SampledOut, ...]:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    if plan.options.mix is None:
+        return ()
+    for chunk in plan.chunks:
+        split = plan.splits[chunk.split]
+        for group in receipts(chunk).groups:
+            counts[split.source, split.split, group.task] += group.sampled_out
+    return tuple(SampledOut(*key, count) for key, count in sorted(counts.items()) if count)
 
 
 def _places(plan: Plan, receipts: _Receipts) -> Mapping[tuple[str, str], Place]:

@@ -18,7 +18,9 @@ from typing import Any
 
 from vtinstruct import plugins, schema
 from vtinstruct.build.choose import ROOM, Chosen
-from vtinstruct.manifest import FileDigest
+from vtinstruct.build.exclude import Excluded, read_excluded
+from vtinstruct.build.mix import Mix
+from vtinstruct.manifest import FileDigest, is_training
 from vtinstruct.record import Category, Drop
 from vtinstruct.source import Source, SourceError
 from vtinstruct.task import Task
@@ -30,7 +32,8 @@ CHUNK_SLOTS = 1000
 @dataclass(frozen=True, slots=True)
 class Options:
     """What decides a build's content beside its sources. `tasks` empty means all that fit; `limit` is the number of
-    records (slots) taken from each split of each source, 0 for all; `chunk_slots` the slots of a chunk."""
+    records (slots) taken from each split of each source, 0 for all; `chunk_slots` the slots of a chunk; `mix` what is
+    kept of training splits; `exclude_images_of` whose photos stay out of them (see `build.exclude`)."""
 
     tasks: tuple[str, ...] = ()
     limit: int = 0
@@ -38,6 +41,8 @@ class Options:
     photo_check: bool = True
     copy_photos: bool = False
     chunk_slots: int = CHUNK_SLOTS
+    mix: Mix | None = None
+    exclude_images_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +91,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """See the module. `key` names the whole build."""
+    """See the module. `key` names the whole build; `excluded` is what `options.exclude_images_of` was found to mean."""
 
     key: str
     options: Options
     splits: tuple[PlannedSplit, ...]
     chunks: tuple[Chunk, ...]
+    excluded: Excluded
 
     def slots(self) -> int:
         """How many slots all chunks have together."""
@@ -116,19 +122,25 @@ def make_plan(chosen: Sequence[Chosen], options: Options, say: Callable[[str], N
     """Open every split once, hash what it was read from, and cut it into chunks. Raises `SourceError`."""
     for name in options.tasks:
         task_named(name)
+    excluded = read_excluded(options.exclude_images_of, options.photo_check, say)
     splits: list[PlannedSplit] = []
+    if options.mix is not None and (gone := options.mix.without(options.tasks or plugins.names("vtinstruct.tasks"))):
+        say(f"the mix {options.mix.name} leaves out {', '.join(gone)}")
     for choice in chosen:
         tasks = tasks_for(choice.source, options.tasks)
+        if options.mix is not None:
+            tasks = tuple(task for task in tasks if options.mix.weight(task, choice.source.name) > 0)
         if not tasks:
             say(f"{choice.source.name}: feeds none of the tasks asked for; left out")
             continue
         splits.extend(plan_split(choice.source, choice.root, split, tasks, options) for split in choice.splits)
     if not splits:
         raise SourceError("nothing to build: no source feeds any of the tasks asked for")
-    chunks = tuple(chunk for number, split in enumerate(splits) for chunk in _cut(number, split, options))
-    return Plan(
-        _hash([chunk.key for chunk in chunks] + [_split_key(s) for s in splits]), options, tuple(splits), chunks
-    )
+    kept_out = excluded.digest()
+    chunks = tuple(chunk for number, split in enumerate(splits) for chunk in _cut(number, split, options, kept_out))
+    named = options.mix.said() if options.mix is not None else None
+    said = [chunk.key for chunk in chunks], [_split_key(split) for split in splits], named, kept_out
+    return Plan(_hash(said), options, tuple(splits), chunks, excluded)
 
 
 def plan_split(source: Source, root: Path, split: str, tasks: tuple[str, ...], options: Options) -> PlannedSplit:
@@ -170,9 +182,11 @@ def _relative(path: Path, root: Path) -> str:
         return path.resolve().relative_to(root.resolve()).as_posix()
 
 
-def _cut(number: int, split: PlannedSplit, options: Options) -> list[Chunk]:
+def _cut(number: int, split: PlannedSplit, options: Options, kept_out: str) -> list[Chunk]:
     key = _split_key(split)
-    content = [options.seed, options.photo_check, options.copy_photos]
+    content: list[Any] = [options.seed, options.photo_check, options.copy_photos]
+    if is_training(split.split):  # evaluation splits are the same with any mix
+        content += [options.mix.digest() if options.mix is not None else "", kept_out]
     found: list[Chunk] = []
     for start in range(0, split.built, options.chunk_slots):
         stop = min(start + options.chunk_slots, split.built)

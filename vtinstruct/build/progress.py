@@ -17,9 +17,11 @@ from rich.table import Table
 from vtinstruct.build.plan import Plan
 from vtinstruct.build.receipt import Receipt
 from vtinstruct.build.run import Built, Watcher
-from vtinstruct.card import row_counts
+from vtinstruct.card import row_counts, sampled_counts
+from vtinstruct.manifest import Manifest
 
 EVERY_SECONDS = 1.0
+LEAKS = 20  # rows of the table of leaks; the card has them all
 
 
 class Silent:
@@ -137,17 +139,37 @@ def summary_table(built: Built) -> Table:
     table = Table(title=f"content {built.manifest.content_hash[:12]}, {built.seconds:.1f} s", title_justify="left")
     for name in ("task", "split"):
         table.add_column(name)
-    for name in ("dialogues", "units"):
+    mixed = "mix" in built.manifest.options
+    for name in ("dialogues", "units", *(("sampled out",) if mixed else ())):
         table.add_column(name, justify="right")
     table.add_column("left out or repaired, and why", overflow="fold")
     reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for drop in built.manifest.drops:
         word = f"{drop.reason} (repaired)" if drop.repaired else drop.reason
         reasons[drop.task, drop.split].append(f"{drop.count:,} {word}")
-    counts = row_counts(built.manifest)
-    for key in sorted(counts.keys() | reasons.keys(), key=lambda key: (not key[0], key)):
+    counts, sampled = row_counts(built.manifest), sampled_counts(built.manifest)
+    for key in sorted(counts.keys() | reasons.keys() | sampled.keys(), key=lambda key: (not key[0], key)):
         rows, units = counts.get(key, (0, 0))
         name = key[0] or "every task"
-        numbers = (f"{rows:,}", f"{units:,}") if key[0] else ("", "")
+        numbers = [f"{rows:,}", f"{units:,}"] + ([f"{sampled.get(key, 0):,}"] if mixed else [])
+        numbers = numbers if key[0] else [""] * len(numbers)
         table.add_row(escape(name), escape(key[1]), *numbers, escape("\n".join(reasons.get(key, []))))
+    return table
+
+
+def leak_table(manifest: Manifest) -> Table | None:
+    """The training and evaluation splits that share photos; None when none do."""
+    leaks = [pair for pair in manifest.overlaps if pair.leaks]
+    if not leaks:
+        return None
+    title = "training and evaluation share photos; --exclude-images-of keeps them out"
+    more = f"{len(leaks) - LEAKS} more pairs: README.md" if len(leaks) > LEAKS else None
+    table = Table(title=title, title_justify="left", caption=more, caption_justify="left")
+    for name in ("split", "and"):
+        table.add_column(name, overflow="fold")
+    for name in ("photos", "and", "same photo", "same bytes only"):
+        table.add_column(name, justify="right")
+    for pair in leaks[:LEAKS]:
+        numbers = pair.photos_one, pair.photos_other, pair.same_id, pair.same_bytes
+        table.add_row(escape(pair.one), escape(pair.other), *(f"{number:,}" for number in numbers))
     return table

@@ -17,13 +17,15 @@ MISSING = (-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The batches of one task in a chunk's file: groups follow each other in task order."""
+    """The batches of one task in a chunk's file, and how many dialogues a mix left out: groups follow each other in task
+    order."""
 
     task: str
     batches: int
     rows: int
     units: tuple[int, ...]  # in each batch
     bytes: int
+    sampled_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ def read_receipt(folder: Path, name: str, key: str) -> Receipt | None:
     if wire.get("key") != key or wire.get("bytes") != there:
         return None
     groups = tuple(
-        Group(group["task"], group["batches"], group["rows"], tuple(group["units"]), group["bytes"])
+        Group(
+            group["task"], group["batches"], group["rows"], tuple(group["units"]), group["bytes"], group["sampled_out"]
+        )
         for group in wire.pop("groups")
     )
     drops = tuple(Drop(**drop) for drop in wire.pop("drops"))

@@ -126,12 +126,12 @@ def _make(plan: Plan, shop: Workspace, watcher: Watcher, workers: int, engine: E
 
 
 def _jobs(plan: Plan, shop: Workspace) -> Iterator[Job]:
+    excluded = str(shop.excluded(plan)) if plan.excluded.ids else ""
     for chunk in plan.chunks:
         # vocabulary and faults are the parent's business, and may be large
         split = replace(plan.splits[chunk.split], vocabulary=(), faults=())
-        yield Job(
-            chunk.name, chunk.key, chunk.start, chunk.stop, split, plan.options, str(shop.chunks), str(shop.photos)
-        )
+        folders = str(shop.chunks), str(shop.photos)
+        yield Job(chunk.name, chunk.key, chunk.start, chunk.stop, split, plan.options, *folders, excluded)
 
 
 def _done(job: Job, shop: Workspace, watcher: Watcher) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vtinstruct import manifest
+from vtinstruct.build.exclude import write_excluded
 from vtinstruct.build.plan import Plan, code_digest
 from vtinstruct.build.receipt import first_changed, write_atomically
 from vtinstruct.manifest import DatasetError
@@ -34,6 +35,10 @@ class Workspace:
             return json.loads(self._plan.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
+
+    def excluded(self, plan: Plan) -> Path:
+        """Where the photos that the plan keeps out of training are listed; the name changes with what is in it."""
+        return self.folder / f"excluded-{plan.excluded.digest()[:16]}.json"
 
     def changed_input(self) -> str | None:
         """The first photo or depth file that is not as the finished build saw it; None when all are."""
@@ -59,11 +64,18 @@ class Workspace:
             self._take_photos_back()
         shutil.rmtree(self.staging, ignore_errors=True)
         self.chunks.mkdir(parents=True, exist_ok=True)
+        self._forget_excluded()
+        if plan.excluded.ids:
+            write_excluded(plan.excluded, self.excluded(plan))
         names = {chunk.name for chunk in plan.chunks}
         for path in self.chunks.iterdir():
             if path.stem not in names or path.name.startswith("."):
                 path.unlink()
         write_atomically(self._plan, json.dumps(summary(plan), indent=1) + "\n")
+
+    def _forget_excluded(self) -> None:
+        for path in self.folder.glob("excluded-*.json"):
+            path.unlink()
 
     def _take_photos_back(self) -> None:
         staged = self.staging / FOLDER
@@ -105,6 +117,7 @@ class Workspace:
         """Note that the plan gave the dataset, and remove all but its summary and the photos' states."""
         write_atomically(self._done, json.dumps([plan.key, content_hash]))
         self._mark.unlink(missing_ok=True)
+        self._forget_excluded()
         for path in (self.staging, self.chunks, self.photos):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -156,6 +169,11 @@ def summary(plan: Plan) -> dict[str, Any]:
     options = plan.options
     said = {"tasks": ",".join(options.tasks), "limit": options.limit, "seed": options.seed}
     said |= {"photo check": options.photo_check, "copied photos": options.copy_photos}
+    if options.mix is not None:
+        said["mix"] = f"{options.mix.name} ({options.mix.digest()[:12]})"
+    if plan.excluded.ids:
+        splits = ", ".join(sorted(plan.excluded.splits))
+        said["excluded photos"] = f"{len(plan.excluded.ids)} of {splits} ({plan.excluded.digest()[:12]})"
     splits = [f"{split.source}/{split.split}" for split in plan.splits]
     return {"key": plan.key, "inputs": inputs, "options": said, "splits": splits}
 
@@ -166,9 +184,10 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> Iterable[str]:
     for name in sorted(old.keys() & new.keys()):
         if old[name] != new[name]:
             yield f"changed since the last build: {name}"
-    for name, value in after["options"].items():
-        if (was := before.get("options", {}).get(name)) != value:
-            yield f"changed option: {name} was {was!r}, is {value!r}"
+    was, now = before.get("options", {}), after["options"]
+    for name in dict.fromkeys((*now, *was)):
+        if was.get(name) != now.get(name):
+            yield f"changed option: {name} was {was.get(name)!r}, is {now.get(name)!r}"
     for word, one, other in (("new", after, before), ("gone", before, after)):
         for split in one.get("splits", []):
             if split not in other.get("splits", []):
