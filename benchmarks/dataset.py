@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.scorer import class_key
 from vtinstruct.dialogue import Dialogue, StoredPhoto
-from vtinstruct.manifest import DatasetError, Manifest, read_manifest
+from vtinstruct.manifest import DatasetError, Manifest, is_training, read_manifest
 from vtinstruct.photos import open_photo
 from vtinstruct.record import Category
 from vtinstruct.shards import read_dialogues
@@ -35,7 +35,7 @@ class Dataset:
 
     def held_out(self) -> tuple[str, ...]:
         """The splits that are not for training: the ones scored when none is named."""
-        return tuple(split for split in self.splits() if not split.startswith("train"))
+        return tuple(split for split in self.splits() if not is_training(split))
 
     def tasks(self, split: str) -> tuple[str, ...]:
         """The tasks that have rows in a split."""

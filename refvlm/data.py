@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from refvlm.collator import Seen
 from vtinstruct.dialogue import Dialogue, StoredPhoto
-from vtinstruct.manifest import DatasetError, read_manifest
+from vtinstruct.manifest import DatasetError, is_training, read_manifest
 from vtinstruct.photos import PhotoError, open_photo, read_depth
 from vtinstruct.rows import dialogue_from_row
 from vtinstruct.shards import open_batches
@@ -102,7 +102,7 @@ class DatasetStore:
         self, root: Path, splits: Sequence[str] = (), without: Sequence[str] = (), report: Callable[[str], None] = print,
         keep_bytes: int = 1 << 30,
     ) -> None:  # fmt: skip
-        self._shelf = Shelf(root, lambda split: split in splits if splits else split.startswith("train"), (), without)
+        self._shelf = Shelf(root, lambda split: split in splits if splits else is_training(split), (), without)
         self._photos = self._shelf.by_photo()
         self._report, self._room = report, keep_bytes
         self._kept: dict[int, NDArray[np.uint8]] = {}

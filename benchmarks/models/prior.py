@@ -19,6 +19,7 @@ from benchmarks.model import Model, ModelError, Request
 from benchmarks.models._trivial import asked, flat_depth, listed, marked_box, scaled, shaped, unit_kind, write_answers
 from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
 from vtinstruct.geometry import rle_box
+from vtinstruct.manifest import is_training
 from vtinstruct.photos import PhotoError, read_depth
 from vtinstruct.units import Box, Depth, Keypoints, Mask
 
@@ -79,7 +80,7 @@ class Averages:
 
 
 def _averages(request: Request) -> dict[str, Averages]:
-    splits = [s for s in request.dataset.splits() if s.startswith("train")]
+    splits = [s for s in request.dataset.splits() if is_training(s)]
     if not splits:
         raise ModelError("baseline prior needs a training split, and the dataset has none")
     found: dict[str, Averages] = {}
