@@ -56,6 +56,7 @@ def train(
     from refvlm.data import DatasetStore
     from refvlm.recipes import RecipeError
     from refvlm.recipes import recipe as named
+    from refvlm.train import NothingToLearn
     from refvlm.train import train as run
 
     pairs = dict(_pair(text) for text in settings or [])
@@ -74,8 +75,11 @@ def train(
     screen.say(
         f"{len(store)} photos to learn from; {chosen.name}, at most {chosen.minutes:g} min, {chosen.steps} steps"
     )
-    with screen:
-        run(chosen, store, out, screen.show)
+    try:
+        with screen:
+            run(chosen, store, out, screen.show)
+    except NothingToLearn as error:
+        raise InputError(f"{data}: {error}") from error
     screen.say(f"{out}: trained" + (f"; {store.lost} times a photo or depth map was left out" if store.lost else ""))
 
 

@@ -11,13 +11,14 @@ from transformers.configuration_utils import SubConfigSpec
 class RefVLMConfig(PreTrainedConfig):
     """A language model that points: its parts and how they meet.
 
-    `text_config` the LLM, `dense_config` encoder 2 (a convolutional backbone whose maps feed the decoders),
-    `vision_config` encoder 1 (a ViT whose tokens feed the LLM; None: encoder 2's stride-`token_stride` map does, so that a
-    tiny model trains one trunk). `photo_side` and `vision_side` are the padded squares the encoders see, in pixels.
-    `neck_width` and `pixel_width` are the channels of the maps the decoders get. `naming` is the weight of the loss that
-    teaches photo tokens the names of things. `decoders` maps a unit kind to the keyword
-    arguments of its decoder. `special_ids` holds what the router must know of the tokenizer: the ids of the TRP marks,
-    and under "units" the id sequence of every unit's name.
+    `text_config` is the LLM; `dense_config` encoder 2, a convolutional backbone whose maps feed the decoders;
+    `vision_config` encoder 1, a ViT whose tokens feed the LLM (None: encoder 2's stride-16 map does, so that a tiny model
+    trains one trunk). `photo_side` and `vision_side` are the padded squares the encoders see, in pixels; `vision_layer`
+    the ViT's layer that is read. `neck_width` and `pixel_width` are the channels of the maps the decoders get.
+    `naming` weighs the loss that teaches photo tokens the names of things, `unit_weight` all the decoders' losses,
+    beside the LLM's 1. `decoders` maps a unit kind to the keyword arguments of its decoder. `special_ids` holds what
+    the router must know of the tokenizer: the ids of the marks, and under "units" the id sequence of every unit's
+    name. `recipe` names the run that made the weights.
     """
 
     model_type = "refvlm"
@@ -34,12 +35,13 @@ class RefVLMConfig(PreTrainedConfig):
     photo_side: int = 160
     vision_side: int = 224
     vision_layer: int = -2
-    token_stride: int = 16
     neck_width: int = 96
     pixel_width: int = 24
     naming: float = 0.0
+    unit_weight: float = 0.5
     decoders: dict[str, Any] | None = None
     special_ids: dict[str, Any] | None = None
+    recipe: str = ""
     tie_word_embeddings: bool = False
 
     @property

@@ -28,7 +28,7 @@ from vtinstruct.plugins import load
 
 @dataclass(frozen=True)
 class Output:
-    """`loss` is the weighted sum, `losses` every part by name ("llm", "box.giou", ...); `logits` (L, vocabulary) of the L
+    """`loss` is the weighted sum of `losses`, every part by name ("llm", "box.giou", ...); `logits` (L, vocabulary) of the L
     learned positions only, in row-major order."""
 
     loss: Tensor
@@ -59,7 +59,8 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
 
     def __init__(self, config: RefVLMConfig) -> None:
         super().__init__(config)
-        self.dense = DenseEncoder(config.dense_config, config.neck_width, config.pixel_width)  # type: ignore[arg-type]
+        trunk: Any = config.dense_config
+        self.dense = DenseEncoder(trunk, config.neck_width, config.pixel_width, tokens=config.vision_config is None)
         seen = config.neck_width
         self.vision: TokenEncoder | None = None
         if config.vision_config is not None:
@@ -126,7 +127,8 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             outputs = decoder(hidden[refs.rows, refs.columns], view)
             parts = decoder.loss(outputs, refs.targets, refs.groups)
             losses |= {f"{kind}.{name}": value for name, value in parts.items()}
-        loss = torch.stack([value.float() for value in losses.values()]).sum()
+        weights = {name: self.config.unit_weight if "." in name else 1.0 for name in losses}
+        loss = torch.stack([weights[name] * value.float() for name, value in losses.items()]).sum()
         return Output(loss, losses, logits)
 
     def naming_loss(self, batch: Batch, sights: Sights) -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def predict(
     model, processor = load_model(checkpoint)
     torch.set_flush_denormal(True)
     header = Header(
-        model=checkpoint.resolve().name, dataset=shelf.manifest.content_hash,
+        model=f"refvlm-{model.config.recipe or checkpoint.resolve().name}", dataset=shelf.manifest.content_hash,
         generation={"greedy": True, "max_new_tokens": wanted.max_new_tokens},
         versions={"vtinstruct": VERSION, "torch": torch.__version__, "transformers": transformers.__version__},
     )  # fmt: skip

@@ -27,6 +27,7 @@ from vtinstruct.units import UNIT_KINDS
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 MARKS = (*SPECIAL_TOKENS, VPT, IMAGE)  # in this order in every tokenizer
 _PREFIX = f"{IMAGE}\n"
+_CUT = re.compile("(" + "|".join(re.escape(token) for token in MARKS) + ")")
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,14 @@ class RefVLMProcessor(ProcessorMixin):
         return Encoded(np.asarray(ids, np.int64), np.asarray(learn, np.bool_), tuple(answers))
 
     def _words(self, text: str) -> list[int]:
-        found: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        vpt = self.token_id(VPT)
-        return [token for token in found for _ in range(TOKENS if token == vpt else 1)]
+        """Only TRP's own marks are tokens of their own: words of the data that look like ours stay words."""
+        found: list[int] = []
+        for index, piece in enumerate(_CUT.split(text)):
+            if index % 2:
+                found += [self.token_id(piece)] * (TOKENS if piece == VPT else 1)
+            elif piece:
+                found += self.tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=True)
+        return found
 
     def token_id(self, token: str) -> int:
         """The id of a mark; every one of ours has exactly one."""
@@ -151,8 +157,7 @@ def learn_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerBase:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    cut = re.compile("|".join(re.escape(token) for token in MARKS))
-    pieces = (piece for text in texts for piece in cut.split(text))
+    pieces = (piece for text in texts for piece in _CUT.split(text)[::2])
     tokenizer.train_from_iterator((*(f"{kind}" for kind in UNIT_KINDS), *pieces), trainer)
     tokenizer.add_special_tokens(specials)
     return PreTrainedTokenizerFast(

@@ -23,7 +23,10 @@ def cell_shares(extent_wh: Tensor, side: int) -> Tensor:
     cuts = extent_wh.float()[..., None] * torch.linspace(0, 1, CELLS + 1, device=extent_wh.device)  # (V, 2, 4)
     low = torch.maximum(edges[:-1], cuts[..., :-1, None])
     high = torch.minimum(edges[1:], cuts[..., 1:, None])
-    return (high - low).clamp(min=0) * side
+    shares = (high - low).clamp(min=0) * side
+    # A ninth that ends on a pixel's edge must not reach a millionth of a pixel beyond it: cells are means, and the mean
+    # over next to nothing is as loud as any other.
+    return shares * (shares > 1e-3)
 
 
 def grid_shares(cells: int, side: int, device: torch.device) -> Tensor:

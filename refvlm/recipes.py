@@ -58,10 +58,10 @@ def tiny_config(vocabulary: int, special_ids: dict[str, Any]) -> RefVLMConfig:
             embedding_size=32, hidden_sizes=[48, 96, 160, 256], depths=[2, 2, 2, 2], layer_type="basic"
         ),
         photo_side=160,
-        token_stride=16,
         neck_width=96,
         pixel_width=24,
-        naming=1.0,
+        naming=0.5,
+        unit_weight=0.1,  # more of it drowns the words in the LLM's gradient: a triplet's concept is not even copied
         decoders={"box": {}, "mask": {}, "keypoint": {}, "depth": {"nearest_m": 0.3, "farthest_m": 20.0}},
         special_ids=special_ids,
     )
@@ -72,7 +72,7 @@ def smoke_config(vocabulary: int, special_ids: dict[str, Any]) -> RefVLMConfig:
     return RefVLMConfig(
         text_config=_llama(vocabulary, width=32, layers=2, heads=2),
         dense_config=ResNetConfig(
-            embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], layer_type="basic"
+            embedding_size=16, hidden_sizes=[16, 16, 16, 32], depths=[1, 1, 1, 1], layer_type="basic"
         ),
         vision_config=CLIPVisionConfig(
             hidden_size=32,

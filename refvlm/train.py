@@ -22,6 +22,10 @@ from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from refvlm.recipes import Recipe
 
 
+class NothingToLearn(Exception):
+    """Data of which nothing can be used; one line."""
+
+
 class Store(Protocol):
     """Photos and what is said about them. `load_depth` reads the file behind a `Depth`."""
 
@@ -64,7 +68,9 @@ def build(recipe: Recipe, store: Store) -> tuple[RefVLMForConditionalGeneration,
     tokenizer = learn_tokenizer(store.texts(), recipe.vocabulary)
     draft = recipe.config(len(tokenizer), {})
     processor = RefVLMProcessor(tokenizer, draft.photo_side)
-    return RefVLMForConditionalGeneration(recipe.config(len(tokenizer), processor.special_ids())), processor
+    config = recipe.config(len(tokenizer), processor.special_ids())
+    config.recipe = recipe.name
+    return RefVLMForConditionalGeneration(config), processor
 
 
 def train(recipe: Recipe, store: Store, out: Path, report: Report) -> RefVLMForConditionalGeneration:
@@ -109,6 +115,7 @@ def prepare(recipe: Recipe) -> None:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True)  # without it two threads add up gradients of gathered rows in any order
     torch.manual_seed(recipe.seed)
 
 
@@ -146,13 +153,17 @@ def fastest_precision(wanted: str) -> str:
 
 def batches(recipe: Recipe, store: Store, collator: Collator) -> Iterator[Batch]:
     """Endless batches, a new order every epoch, made in a thread while the last one is learned from."""
-    queue: Queue[Batch | BaseException | None] = Queue(maxsize=2)
+    queue: Queue[Batch | BaseException] = Queue(maxsize=2)
 
     def work() -> None:
         try:
+            barren = 0  # photos in a row of which nothing could be learned
             for indices in orders(len(store), recipe.photos, recipe.seed):
+                if barren >= max(len(store), recipe.photos):
+                    raise NothingToLearn("no photo of the data can be read; those left out are named above")
                 rng = random.Random(f"{recipe.seed}/{indices}")
                 seen = [item for index in indices if (item := store.seen(index, rng, recipe.quota)) is not None]
+                barren = 0 if seen else barren + len(indices)
                 if seen:
                     queue.put(collator(seen))
         except BaseException as error:  # handed to the loop, which raises it
@@ -163,14 +174,13 @@ def batches(recipe: Recipe, store: Store, collator: Collator) -> Iterator[Batch]
         item = queue.get()
         if isinstance(item, BaseException):
             raise item
-        if item is not None:
-            yield item
+        yield item
 
 
 def orders(photos: int, size: int, seed: int) -> Iterator[list[int]]:
     """Endless lists of `size` photo numbers; every epoch has each photo once, in an order of (seed, epoch)."""
     if photos < 1:
-        raise ValueError("no photos to learn from")
+        raise NothingToLearn("no photos to learn from")
     epoch = 0
     queue: list[int] = []
     while True:

@@ -24,7 +24,7 @@ def square_corners(boxes_xyxy: Sequence[Sequence[float]], frame: Letterbox) -> T
 
 def photo_box(corners: Tensor, frame: Letterbox) -> Box:
     """Corners as shares of the square (4,) -> a box in the photo's pixels, clipped to the photo."""
-    x0, y0, x1, y1 = frame.to_photo(corners.double().numpy().reshape(2, 2) * frame.side).reshape(4).tolist()
+    x0, y0, x1, y1 = frame.to_photo(corners.detach().double().numpy().reshape(2, 2) * frame.side).reshape(4).tolist()
     width, height = frame.size_wh
     x0, x1 = sorted((min(max(x0, 0.0), width), min(max(x1, 0.0), width)))
     y0, y1 = sorted((min(max(y0, 0.0), height), min(max(y1, 0.0), height)))

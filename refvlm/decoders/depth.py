@@ -76,7 +76,7 @@ class DepthDecoder(Decoder):
             photo = F.interpolate(
                 square[..., :height, :width], frame.size_wh[::-1], mode="bilinear", align_corners=False
             )
-            found.append(Found(DepthMap(photo[0, 0].exp().cpu().numpy()), 1.0))
+            found.append(Found(DepthMap(photo[0, 0].exp().detach().cpu().numpy()), 1.0))
         return found
 
 

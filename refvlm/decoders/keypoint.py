@@ -128,7 +128,7 @@ class KeypointDecoder(Decoder):
         sight = self.locator.choose(outputs, groups)
         pose = self.pose(outputs, sight, sight.corners)
         scores, visible = sight.quality.sigmoid().tolist(), pose.visible.argmax(-1)
-        joints = pose.joints.double().cpu().numpy()
+        joints = pose.joints.detach().double().cpu().numpy()
         found: list[Found] = []
         for n, frame in enumerate(frames):
             points = frame.to_photo(joints[n] * frame.side).tolist()

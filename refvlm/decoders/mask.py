@@ -102,7 +102,7 @@ class MaskDecoder(Decoder):
         photo = photo[0, 0]
         inside = photo >= 0.5
         sure = float(photo[inside].mean()) if bool(inside.any()) else 0.0
-        return Found(Mask(encode_mask(inside.cpu().numpy())), quality * sure)
+        return Found(Mask(encode_mask(inside.detach().cpu().numpy())), quality * sure)
 
 
 def _shaken(corners: Tensor) -> Tensor:

@@ -1,0 +1,111 @@
+"""A run in seconds: its recipe, its order, its losses, and what it does with bad numbers and bad photos."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from refvlm.collator import Seen
+from refvlm.model import RefVLMForConditionalGeneration
+from refvlm.predict import load_model
+from refvlm.recipes import RECIPES, RecipeError, recipe
+from refvlm.train import NothingToLearn, Progress, build, fastest_precision, orders, train
+from tests.refvlm import samples
+from vtinstruct.columns import render_messages
+
+
+class Made:
+    """Six photos, of which number 3 cannot be read."""
+
+    def __len__(self) -> int:
+        return 6
+
+    load_depth = staticmethod(samples.load_depth)
+
+    def texts(self) -> Iterator[str]:
+        for dialogue in samples.about(0, (64, 48)).dialogues:
+            yield from (content for _, content in render_messages(dialogue))
+
+    def seen(self, index: int, rng: random.Random, quota: Mapping[str, int]) -> Seen | None:
+        return None if index == 3 else samples.about(index, (64, 48))
+
+
+def test_a_run_writes_losses_and_a_checkpoint(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    train(replace(recipe("smoke"), steps=4), Made(), tmp_path / "out", told.append)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "losses.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3]
+    assert {"llm", "box.where", "mask.dice", "keypoint.oks", "depth.silog"} <= lines[0]["losses"].keys()
+    assert lines[-1]["losses"] == told[-1].losses
+    assert lines[-1]["photos"] < 8, "the unreadable photo must not be counted as seen"
+    model, processor = load_model(tmp_path / "out")
+    assert model.config.special_ids == processor.special_ids()
+
+
+def test_the_same_seed_gives_the_same_losses_up_to_rounding(tmp_path: Path) -> None:
+    runs: list[list[dict[str, float]]] = []
+    for name in ("a", "b"):
+        told: list[Progress] = []
+        train(replace(recipe("smoke"), steps=3), Made(), tmp_path / name, told.append)
+        runs.append([progress.losses for progress in told])
+    assert runs[0][0] == runs[1][0]
+    for one, other in zip(*runs, strict=True):
+        assert one == pytest.approx(other, rel=0.02)  # threads may add up in another order
+
+
+def test_a_loss_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    whole, calls = RefVLMForConditionalGeneration.forward, [0]
+
+    def broken(self: RefVLMForConditionalGeneration, batch: object) -> object:
+        calls[0] += 1
+        output = whole(self, batch)  # type: ignore[arg-type]
+        return replace(output, loss=output.loss * float("nan")) if calls[0] == 2 else output
+
+    monkeypatch.setattr(RefVLMForConditionalGeneration, "forward", broken)
+    model = train(replace(recipe("smoke"), steps=3), Made(), tmp_path / "out", told.append)
+    assert [progress.skipped for progress in told] == [0, 1, 1]
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+def test_nothing_to_learn_from_says_so_instead_of_waiting(tmp_path: Path) -> None:
+    class Nothing(Made):
+        def seen(self, index: int, rng: random.Random, quota: Mapping[str, int]) -> Seen | None:
+            return None
+
+    with pytest.raises(NothingToLearn, match="no photo"):
+        train(recipe("smoke"), Nothing(), tmp_path / "out", lambda progress: None)
+
+
+def test_every_epoch_has_every_photo_once() -> None:
+    wanted = orders(7, 3, seed=5)
+    found = [index for _ in range(7) for index in next(wanted)]
+    assert all(sorted(found[start : start + 7]) == list(range(7)) for start in (0, 7, 14))
+    assert found[:7] != found[7:14]
+
+
+def test_precision_is_one_of_two() -> None:
+    assert fastest_precision("auto") in ("float32", "bfloat16")
+    assert fastest_precision("bfloat16") == "bfloat16"
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_builds(name: str) -> None:
+    model, processor = build(recipe(name), Made())
+    assert len(processor.tokenizer) == model.get_input_embeddings().weight.shape[0]
+
+
+def test_settings_replace_fields_and_nothing_else_is_taken() -> None:
+    found = recipe("tiny_cpu", {"photos": "2", "rate": "1e-4", "quota.rec": "9", "deepspeed": "true"})
+    assert (found.photos, found.rate, found.quota["rec"], found.deepspeed) == (2, 1e-4, 9, True)
+    for settings in ({"photo": "2"}, {"photos": "two"}, {"config": "x"}, {"deepspeed": "maybe"}):
+        with pytest.raises(RecipeError, match=next(iter(settings))):
+            recipe("tiny_cpu", settings)
+    with pytest.raises(RecipeError, match="tiny_cpu"):
+        recipe("huge")
