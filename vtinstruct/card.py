@@ -154,7 +154,9 @@ def _excluded(manifest: Manifest) -> str:
     if said is None:
         return ""
     named = ", ".join(f"{where} ({photos})" for where, photos in said["splits"].items())
-    return f"Photos kept out of training splits: those of {_cell(named)}.\n"
+    unread = ", ".join(f"{where} ({records})" for where, records in said["unread"].items())
+    missed = f" Records that could not be read, whose photos are not kept out: {_cell(unread)}." if unread else ""
+    return f"Photos kept out of training splits: those of {_cell(named)}.{missed}\n"
 
 
 def _overlaps(manifest: Manifest) -> str:

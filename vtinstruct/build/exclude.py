@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,11 +27,13 @@ REASON = "photo of an evaluation split"
 @dataclass(frozen=True, slots=True)
 class Excluded:
     """Photos to keep out: identity, and SHA-256 of the file, each with the `source/split` that has it (the first by name,
-    so the order of asking does not matter); and how many photos every `source/split` named."""
+    so the order of asking does not matter); how many photos every `source/split` named, and how many of its records could
+    not be read, so that their photos are unknown."""
 
     ids: dict[str, str] = field(default_factory=dict[str, str])
     hashes: dict[str, str] = field(default_factory=dict[str, str])
     splits: dict[str, int] = field(default_factory=dict[str, int])
+    unread: dict[str, int] = field(default_factory=dict[str, int])
 
     def add(self, where: str, identity: str, sha256: str = "") -> None:
         """One photo of a split; "" where its bytes are not known."""
@@ -63,7 +65,7 @@ class Excluded:
 
 
 def read_excluded(texts: Sequence[str], hashed: bool, say: Callable[[str], None]) -> Excluded:
-    """Everything the texts mean. With `hashed`, every photo of a source is read; `say` is told how many could not be.
+    """Everything the texts mean. With `hashed`, every photo of a source is read; `say` is told what could not be.
     Raises `SourceError` or `DatasetError`, each with one line."""
     found = Excluded()
     if texts and not hashed:
@@ -117,28 +119,28 @@ def _add_source(found: Excluded, text: str, hashed: bool, say: Callable[[str], N
 
 def _add_split(found: Excluded, choice: Chosen, split: str, hashed: bool, say: Callable[[str], None]) -> set[str]:
     where = f"{choice.source.name}/{split}"
+    opened, drops, records = choice.source.open(choice.root, split), list[Drop](), 0
     identities, paths, lost = set[str](), set[str](), 0
-    for path, identity in _photos(choice, split):
-        identities.add(identity)
-        digest = ""
+    for record in opened.records(0, len(opened), drops.append):
+        records += 1
+        if record.photo is None:
+            continue
+        path, digest = record.photo.path, ""
         if hashed and path not in paths:
             try:
                 digest = look(inside(choice.root, path)).sha256
             except (PhotoError, SourceError):
                 lost += 1  # an identity is known without its file
         paths.add(path)
-        found.add(where, identity, digest)
+        identities.add(record.photo.id)
+        found.add(where, record.photo.id, digest)
     if lost:
         say(f"{where}: {lost} of {len(paths)} photos cannot be read; they are kept out by identity only")
+    if unread := len(opened) - records:
+        found.unread[where] = unread
+        first = next((f", first {drop.row}: {drop.reason}" for drop in drops if not drop.repaired), "")
+        say(f"{where}: {unread} of {len(opened)} records cannot be read, their photos are NOT kept out{first}")
     return identities
-
-
-def _photos(choice: Chosen, split: str) -> Iterator[tuple[str, str]]:
-    opened = choice.source.open(choice.root, split)
-    ignored: list[Drop] = []  # what is wrong with a split that is not built is no matter of this build's ledger
-    for record in opened.records(0, len(opened), ignored.append):
-        if record.photo is not None:
-            yield record.photo.path, record.photo.id
 
 
 # --- for the processes that make chunks ------------------------------------------------------------------------------

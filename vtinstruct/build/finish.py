@@ -103,7 +103,8 @@ def _content_options(plan: Plan) -> dict[str, object]:
         said["mix"] = options.mix.said()
     if options.exclude_images_of:
         splits = dict(sorted(plan.excluded.splits.items()))
-        said["exclude_images_of"] = {"splits": splits, "sha256": plan.excluded.digest()}
+        unread = dict(sorted(plan.excluded.unread.items()))
+        said["exclude_images_of"] = {"splits": splits, "unread": unread, "sha256": plan.excluded.digest()}
     return said
 
 
