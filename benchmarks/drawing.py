@@ -1,7 +1,7 @@
 """Answers over photos, as SVG: boxes, masks, skeletons, points and depth, one colour per concept.
 
 A drawing is a picture shrunk to a thumbnail (JPEG, in the page itself) and marks in the photo's own pixel frame, so that
-lines stay sharp. Masks are coloured PNGs at thumbnail size.
+lines stay sharp.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vtinstruct.dialogue import Prompt, Triplet
-from vtinstruct.geometry import GeometryError, decode_rle
+from vtinstruct.drawing import outline
+from vtinstruct.geometry import GeometryError
 from vtinstruct.photos import PhotoError, read_depth
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle
 
@@ -79,7 +80,7 @@ def draw(
     names = [t.concept for t in triplets for r in t.references if r.unit is not None][:MOST]
     found = [canvas.open(ground)]
     found += [_depth(unit, folder, canvas.size_wh) for _, unit in flat if isinstance(unit, Depth)]
-    found.append(_masks([(ink, unit.mask_rle) for ink, unit in flat if isinstance(unit, Mask)], canvas.size_wh))
+    found += [_mask(unit.mask_rle, canvas, ink) for ink, unit in flat if isinstance(unit, Mask)]
     for (ink, unit), name in zip(flat, names, strict=True):
         match unit:
             case Box():
@@ -134,7 +135,7 @@ def _mark(prompt: Prompt, canvas: Canvas) -> str:
         case Point():
             return _point(prompt.mark, canvas, "#ffd60a")
         case Mask():
-            return _masks([("#ffd60a", prompt.mark.mask_rle)], canvas.size_wh, 0.9)
+            return _mask(prompt.mark.mask_rle, canvas, "#ffd60a", 0.9)
         case Box():
             x0, y0, x1, y1 = prompt.mark.box_xyxy
             line = canvas.line
@@ -144,32 +145,15 @@ def _mark(prompt: Prompt, canvas: Canvas) -> str:
             )
 
 
-def _masks(masks: Sequence[tuple[str, Rle]], size_wh: tuple[int, int], alpha: float = 0.5) -> str:
-    """All masks in one transparent picture, edges stronger than insides."""
-    if not masks:
+def _mask(rle: Rle, canvas: Canvas, ink: str, alpha: float = 0.45) -> str:
+    try:
+        path = outline(rle)
+    except GeometryError:
         return ""
-    scale = min(1.0, SIDE / max(size_wh))
-    small = (max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale)))
-    canvas = np.zeros((small[1], small[0], 4), dtype=np.uint8)
-    for ink, rle in masks:
-        try:
-            whole = Image.fromarray(decode_rle(rle).astype(np.uint8) * 255)
-        except GeometryError:
-            continue
-        inside = np.asarray(whole.resize(small, Image.Resampling.BILINEAR)) > 127
-        canvas[inside] = (*_rgb(ink), int(255 * alpha))
-        canvas[_rim(inside)] = (*_rgb(ink), 255)
-    return image_tag(data_uri(Image.fromarray(canvas), "PNG"), size_wh)
-
-
-def _rim(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    padded = np.pad(inside, 1)
-    core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return inside & ~core
-
-
-def _rgb(ink: str) -> tuple[int, int, int]:
-    return int(ink[1:3], 16), int(ink[3:5], 16), int(ink[5:7], 16)
+    return (
+        f'<path d="{path}" fill="{ink}" fill-opacity="{alpha}" fill-rule="evenodd" stroke="{ink}" '
+        f'stroke-width="{0.7 * canvas.line:.2f}" stroke-linejoin="round"/>'
+    )
 
 
 def _depth(depth: Depth, folder: Path, size_wh: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""Units and prompts as pictures for a page: SVG shapes in photo pixels, and small PNGs for masks and depth.
+"""Units and prompts as pictures for a page: SVG shapes in photo pixels, and small PNGs for depth.
 
 Colours come from a list long enough that neighbours in an answer differ; depth goes from warm (near) to dark (far).
 """
@@ -9,13 +9,14 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
-from vtinstruct.geometry import decode_rle
+from vtinstruct.geometry import rle_box, rle_runs
 from vtinstruct.units import COCO_KEYPOINTS, Box, Keypoints, Mask, Point, Rle, Unit
 
 COLOURS = (
@@ -41,12 +42,12 @@ _NEAR_TO_FAR = np.array([(255, 243, 176), (249, 168, 77), (214, 73, 80), (110, 3
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One SVG element: `key` ties it to its chip in the words. Numbers are photo pixels, `image` a data URI.
+    """One SVG element: `key` ties it to its chip in the words. Numbers are photo pixels.
 
-    `shape` "rect" uses x, y, width, height; "image" also `image`; "circle" x, y (and `hollow`); "line" x, y to x2, y2.
+    `shape` "rect" uses x, y, width, height; "path" `path`; "circle" x, y (and `hollow`); "line" x, y to x2, y2.
     """
 
-    shape: Literal["rect", "image", "circle", "line"]
+    shape: Literal["rect", "path", "circle", "line"]
     key: str
     colour: str
     x: float
@@ -55,7 +56,7 @@ class Mark:
     height: float = 0.0
     x2: float = 0.0
     y2: float = 0.0
-    image: str = ""
+    path: str = ""
     hollow: bool = False
     dashed: bool = False
 
@@ -72,8 +73,8 @@ def marks(unit: Unit, key: str, paint: str, prompt: bool = False) -> Iterator[Ma
             x0, y0, x1, y1 = unit.box_xyxy
             yield Mark("rect", key, paint, x0, y0, x1 - x0, y1 - y0, dashed=prompt)
         case Mask():
-            height, width = unit.mask_rle.size_hw
-            yield Mark("image", key, paint, 0.0, 0.0, width, height, image=mask_uri(unit.mask_rle, paint))
+            x0, y0, x1, y1 = rle_box(unit.mask_rle)
+            yield Mark("path", key, paint, x0, y0, x1 - x0, y1 - y0, path=outline(unit.mask_rle))
         case Point():
             yield Mark("circle", key, paint, *unit.point_xy)
         case Keypoints():
@@ -93,29 +94,32 @@ def _skeleton(pose: Keypoints, key: str, paint: str) -> Iterator[Mark]:
             yield Mark("circle", key, paint, x, y, hollow=v == 1)
 
 
-def mask_uri(rle: Rle, paint: str, longest: int = 480) -> str:
-    """A mask as a PNG of three entries (nothing, the inside half clear, the rim), no longer than `longest` pixels."""
-    mask = decode_rle(rle)
-    step = max(1, -(-max(mask.shape) // longest))
-    mask = _shrink(mask, step)
-    rim = mask.copy()
-    rim[1:-1, 1:-1] &= ~(mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:])
-    picture = Image.fromarray(mask.astype(np.uint8) + rim.astype(np.uint8), "L")
-    paletted = Image.new("P", picture.size)
-    paletted.putdata(picture.tobytes())
-    rgb = bytes.fromhex(paint.removeprefix("#"))
-    paletted.putpalette(bytes(3) + rgb + rgb)
-    return _uri(paletted, "PNG", transparency=bytes([0, 110, 255]), optimize=True)
+def outline(rle: Rle) -> str:
+    """A mask's outline as the `d` of an SVG path in photo pixels, holes and all parts included (fill rule "evenodd").
+
+    Traced along the pixel edges, then smoothed by up to a 300th of the photo's longer side: stairs of single pixels go, and
+    no part is lost. Raises `GeometryError` on a mask that is no mask.
+    """
+    height = rle.size_hw[0]
+    ends = np.cumsum(rle_runs(rle))
+    starts, stops = ends[:-1:2], ends[1::2]  # of the runs inside, in column-major pixels
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    first, last = starts // height, (stops - 1) // height
+    top, bottom = starts % height, (stops - 1) % height + 1
+    tall = last > first  # such a run leaves its first column below, fills whole ones, and enters its last one above
+    full = tall & (last > first + 1)
+    x0, x1 = np.r_[first, last[tall], first[full] + 1], np.r_[first + 1, last[tall] + 1, last[full]]
+    y0 = np.r_[top, np.zeros(int(tall.sum()) + int(full.sum()), np.int64)]
+    y1 = np.r_[np.where(tall, height, bottom), bottom[tall], np.full(int(full.sum()), height)]
+    boxes = cast(Any, shapely.box(*(side.astype(np.float64) for side in (x0, y0, x1, y1))))
+    whole = shapely.union_all(boxes)
+    smooth = shapely.simplify(whole, max(rle.size_hw) / 300)
+    rings = shapely.get_rings(shapely.get_parts(smooth))
+    return "".join(_ring(shapely.get_coordinates(ring)) for ring in rings)
 
 
-def _shrink(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
-    # any pixel of a cell sets it: a mask of three pixels stays to be seen
-    if step == 1:
-        return mask
-    height, width = mask.shape
-    padded = np.zeros((-(-height // step) * step, -(-width // step) * step), np.bool_)
-    padded[:height, :width] = mask
-    return np.any(padded.reshape(padded.shape[0] // step, step, -1, step), axis=(1, 3), keepdims=True)[:, 0, :, 0]
+def _ring(points_xy: NDArray[np.float64]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points_xy[:-1].tolist()) + "Z"
 
 
 def photo_uri(photo: Image.Image, longest: int = 640) -> str:

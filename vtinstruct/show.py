@@ -156,7 +156,7 @@ class _Album:
 
 def _from_below(mark: Mark) -> tuple[bool, int, float]:
     # a person's marks on top, then what is small above what is large: so all of it can be pointed at
-    order = ("image", "rect", "line", "circle").index(mark.shape)
+    order = ("path", "rect", "line", "circle").index(mark.shape)
     return mark.colour == PROMPT_COLOUR, order, -mark.width * mark.height
 
 

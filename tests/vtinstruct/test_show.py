@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
 from tests.vtinstruct.dialogues import seg_dialogue
@@ -49,7 +50,7 @@ def test_every_task_is_shown_and_nothing_is_fetched(small_dataset, tmp_path):
     assert page.tags.count("article") == shown == 3 * len(read_manifest(small_dataset).tasks())
     assert page.fetched == []
     assert "http://" not in text.replace("http://www.w3.org", "")
-    assert {"rect", "image", "circle", "line", "figcaption"} <= set(page.tags)
+    assert {"rect", "path", "circle", "line", "figcaption"} <= set(page.tags)
     assert str(tmp_path) not in text
     before = text
     show(small_dataset, tmp_path / "again.html", per_task=3)
@@ -112,21 +113,47 @@ def opened(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1])))
 
 
+def painted(path: str, size_wh: tuple[int, int]) -> np.ndarray:
+    """An outline filled again, by the even-odd rule, at pixel middles."""
+    inside = np.zeros(size_wh[::-1], bool)
+    middles = np.stack(np.meshgrid(np.arange(size_wh[0]) + 0.5, np.arange(size_wh[1]) + 0.5), -1)
+    for ring in re.findall(r"M([^Z]*)Z", path):
+        polygon = shapely.Polygon([[float(value) for value in point.split()] for point in ring.split("L")])
+        inside ^= shapely.contains_xy(polygon, middles[..., 0], middles[..., 1])
+    return inside
+
+
 def test_a_mask_is_drawn_where_it_is():
     mask = np.zeros((40, 60), bool)
     mask[10:30, 20:50] = True
-    rgba = np.asarray(opened(drawing.mask_uri(encode_mask(mask), "#ff8000")).convert("RGBA"))
-    assert (rgba[..., 3] > 0).tolist() == mask.tolist()
-    assert rgba[20, 30].tolist() == [255, 128, 0, 110]
-    assert rgba[10, 20].tolist() == [255, 128, 0, 255]  # the rim
+    mask[14:26, 26:40] = False  # a hole
+    mask[33:38, :] = True  # whole columns are never full here, whole rows are
+    assert painted(drawing.outline(encode_mask(mask)), (60, 40)).tolist() == mask.tolist()
+
+
+@pytest.mark.parametrize("columns", [(3, 4), (3, 5), (3, 9), (0, 12)])
+def test_runs_over_several_columns_are_drawn_whole(columns: tuple[int, int]):
+    mask = np.zeros((8, 12), bool)
+    mask[:, columns[0] : columns[1]] = True
+    mask[5:, max(columns[0] - 1, 0)] = True
+    mask[:3, min(columns[1], 11)] = True
+    assert painted(drawing.outline(encode_mask(mask)), (12, 8)).tolist() == mask.tolist()
+
+
+def test_round_masks_stay_round_and_empty_ones_empty():
+    ys, xs = np.mgrid[:240, :320]
+    disc = (xs - 150) ** 2 + (ys - 110) ** 2 < 80**2
+    path = drawing.outline(encode_mask(disc))
+    again = painted(path, (320, 240))
+    assert (again & disc).sum() / (again | disc).sum() > 0.97
+    assert path.count("L") < 60  # not one corner a pixel
+    assert drawing.outline(encode_mask(np.zeros((4, 5), bool))) == ""
 
 
 def test_a_mask_of_one_pixel_in_a_large_photo_is_to_be_seen():
     mask = np.zeros((3000, 4000), bool)
     mask[1234, 3210] = True
-    rgba = np.asarray(opened(drawing.mask_uri(encode_mask(mask), "#ff8000")).convert("RGBA"))
-    assert max(rgba.shape) <= 480
-    assert (rgba[..., 3] > 0).sum() == 1
+    assert drawing.outline(encode_mask(mask)).startswith("M")
 
 
 def test_depth_goes_from_near_to_far_and_missing_is_clear():
@@ -148,7 +175,7 @@ def test_marks_of_every_unit():
         "mask": [mark.shape for mark in drawing.marks(Mask(encode_mask(np.ones((2, 2)))), "r0", "#ffffff")],
         "depth": list(drawing.marks(Depth("a.png", 1.0), "r0", "#ffffff")),
     }
-    assert shapes == {"box": ["rect"], "point": ["circle"], "mask": ["image"], "depth": []}
+    assert shapes == {"box": ["rect"], "point": ["circle"], "mask": ["path"], "depth": []}
     drawn = list(drawing.marks(pose, "r0", "#ffffff"))
     labelled = [point for point in pose.keypoints_xyv if point[2]]
     assert [mark.x for mark in drawn if mark.shape == "circle"] == [x for x, _, _ in labelled]
