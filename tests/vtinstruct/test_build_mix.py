@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -228,6 +230,16 @@ def test_a_file_is_read_whole(tmp_path):
     )
     assert mix.weight("seg", "lvis") == 0.25
     assert replace(mix, name="other").digest() == mix.digest() != read_mix("stage2").digest()
+
+
+def test_the_page_shows_a_mix_that_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "build.md").read_text()
+    (words,) = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.M | re.S)
+    mix = mix_of(words, "own", "docs/build.md")
+    assert (mix.weight("caption", "visual_genome"), mix.weight("depth", "nyuv2")) == (0.25 * 0.1, 0)
+    assert (mix.caps["rec"], mix.negatives["det"]) == (4, 0.5)
+    for name in named_mixes():
+        assert f"| `{name}` |" in page
 
 
 @pytest.mark.parametrize(
