@@ -38,7 +38,13 @@ def test_every_source_has_a_page_and_a_line_in_the_index() -> None:
     index = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
     for name in plugins.names("converters"):
         page = (ROOT / "docs" / "sources" / f"{name}.md").read_text(encoding="utf-8")
-        for part in (r"\*\*Where (it comes )?from", r"\*\*Licence", "```", r"\*\*(What is r|R)ead", r"\*\*(What is d|D)ropped"):
+        for part in (
+            r"\*\*Where (it comes )?from",
+            r"\*\*Licence",
+            "```",
+            r"\*\*(What is r|R)ead",
+            r"\*\*(What is d|D)ropped",
+        ):
             assert re.search(part, page), f"docs/sources/{name}.md has no {part}"
         assert "faults of the original" in page, f"docs/sources/{name}.md does not say what is wrong with the original"
         source = plugins.load("converters", name)

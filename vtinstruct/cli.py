@@ -67,7 +67,9 @@ def build(
     mix: Annotated[str, typer.Option(help="stage1, stage2, stage3, or a TOML file: what to keep of each task.")] = "",
     exclude_images_of: Annotated[
         list[str] | None,
-        typer.Option(help="Keep these photos out of training: NAME:SPLIT,SPLIT=FOLDER, or a built dataset. Repeatable."),
+        typer.Option(
+            help="Keep these photos out of training: NAME:SPLIT,SPLIT=FOLDER, or a built dataset. Repeatable."
+        ),
     ] = None,
 ) -> None:
     """Build a dataset from annotation files. A build that was interrupted goes on where it stopped."""

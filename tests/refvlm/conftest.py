@@ -10,6 +10,9 @@ from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.processing import RefVLMProcessor
 from tests.refvlm import samples
 
+# Tests run side by side: two threads each on two cores wait for one another most of the time.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def processor() -> RefVLMProcessor:
