@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -12,6 +14,13 @@ from tests.refvlm import samples
 
 # Tests run side by side: two threads each on two cores wait for one another most of the time.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """A training run flushes denormal floats in its whole process; the tests that come after it need them back."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
