@@ -33,6 +33,7 @@ quickstart: install
 	@echo '--- the dataset of the tiny model: $(SCENES) scenes'
 	$(BIN)/vtinstruct sample $(OUT)/sample --scenes $(SCENES) --only $(LEARNED_SOURCES) --workers 2
 	$(BIN)/vtinstruct build $(OUT)/sample --out $(OUT)/dataset --tasks $(LEARNED_TASKS) --workers 2
+	rm -rf $(OUT)/model $(OUT)/results
 	@echo '--- training for $(MINUTES) minutes'
 	$(BIN)/refvlm train --recipe tiny_cpu --data $(OUT)/dataset --out $(OUT)/model --minutes $(MINUTES)
 	@echo '--- answers to held-out scenes, and their scores beside trivial baselines'

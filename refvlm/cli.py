@@ -31,6 +31,11 @@ def main() -> None:
     except (DatasetError, PredictionsError, PhotoError, InputError) as error:
         print(f"refvlm: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers", "safetensors", "tokenizers"):
+            raise
+        print(f"refvlm: {error.name} is not installed; pip install 'vt-instruct[model]' is right", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("refvlm: stopped", file=sys.stderr)
         sys.exit(130)

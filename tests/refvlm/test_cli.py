@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -163,3 +164,14 @@ def test_a_folder_that_is_no_dataset_or_not_empty(
     assert run(cli.main, monkeypatch, *arguments, "--data", str(dataset)) == 2
     assert "not empty" in capsys.readouterr().err
     assert (tmp_path / "out" / "mine.txt").exists()
+
+
+def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
+    """The dataset and the scores install without torch; the model then says so instead of a traceback."""
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['refvlm', 'train', '--recipe', 'tiny_cpu', '--data', 'd', '--out', 'm']; "
+        "import refvlm.cli; refvlm.cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["refvlm: torch is not installed; pip install 'vt-instruct[model]' is right"]
