@@ -6,13 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import connection
-from typing import TypeVar
+from multiprocessing.context import SpawnContext
+from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -44,37 +44,73 @@ def _attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
 def _pooled(
     jobs: Iterator[Job], work: Callable[[Job], Result], workers: int
 ) -> Iterator[tuple[Job, Result | Exception]]:
-    # Spawned, not forked: Arrow and Pillow keep threads and locks that a fork would copy in any state.
+    # Spawned, not forked: Arrow and Pillow keep threads and locks that a fork would copy in any state. Every worker has a
+    # pipe of its own: the standard pools share one queue, and a worker killed with its lock in hand stops them for ever.
     context = multiprocessing.get_context("spawn")
-    with _safe_path(), ProcessPoolExecutor(workers, mp_context=context, initializer=_serve) as pool:
-        running: dict[Future[Result | Exception], Job] = {}
+    crew: list[_Worker] = []
+    try:
+        with _safe_path():
+            crew.extend(_Worker(context, work) for _ in range(workers))
+        for worker in crew:
+            worker.give(islice(jobs, IN_HAND))
+        while busy := {worker.pipe: worker for worker in crew if worker.jobs}:
+            for pipe in connection.wait(list(busy)):
+                worker = next(worker for worker in busy.values() if worker.pipe is pipe)
+                result: Result | Exception = worker.pipe.recv()
+                job = worker.jobs.popleft()
+                worker.give(islice(jobs, 1))
+                yield job, result
+    except (EOFError, ConnectionError) as error:
+        raise WorkerDied("a worker process was killed or ran out of memory") from error
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+IN_HAND = 2  # jobs a worker has: it never waits for the parent, and few are lost when it is killed
+
+
+class _Worker:
+    """A process, the pipe to it, and the jobs it has been given, oldest first."""
+
+    def __init__(self, context: SpawnContext, work: Callable[[Any], Any]) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.jobs: deque[Any] = deque()
         try:
-            while True:
-                # twice as many as workers: nobody waits for the parent, and few are lost when it is killed
-                for job in islice(jobs, 2 * workers - len(running)):
-                    running[pool.submit(_attempt, work, job)] = job
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    yield job, future.result()
-        except BrokenProcessPool as error:
-            raise WorkerDied("a worker process was killed or ran out of memory") from error
+            self.process.start()
         finally:
-            for future in running:
-                future.cancel()
+            theirs.close()  # with the worker's own copy the only one left, its death is the end of the pipe
+
+    def give(self, jobs: Iterable[Any]) -> None:
+        for job in jobs:
+            self.pipe.send(job)
+            self.jobs.append(job)
+
+    def end(self) -> None:
+        """Let an idle worker go; one that is still busy is of no use to anybody."""
+        self.pipe.close()
+        if self.jobs:
+            self.process.kill()
+        self.process.join()
 
 
-def _serve() -> None:
-    """A worker's first act: end with the parent, however that ends, and leave Ctrl-C to it."""
+def _serve(pipe: connection.Connection, work: Callable[[Any], Any]) -> None:
+    """A worker's life: one job after the other until the pipe ends. Leaves Ctrl-C to the parent, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None  # spawned
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_attempt(work, job))
 
 
 def _end_with(sentinel: int) -> None:
-    # A killed parent closes nothing that a pool's worker waits for: it would wait for ever.
+    # A killed parent cannot tell its workers to stop, and one in the middle of a long chunk would go on writing.
     connection.wait([sentinel])
     os._exit(1)
 
