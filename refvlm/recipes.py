@@ -40,8 +40,6 @@ class Recipe:
     precision: str = "auto"
     threads: int = 0
     seed: int = 0
-    save_every: int = 0
-    deepspeed: bool = False
 
 
 TINY_QUOTA = {
