@@ -123,9 +123,7 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
         raise RecipeError(f"no recipe {name!r}; known: {', '.join(RECIPES)}")
     found = RECIPES[name]()
     kinds = typing.get_type_hints(Recipe)
-    simple = {
-        f.name: kinds[f.name] for f in fields(Recipe) if kinds[f.name] in (int, float, str, bool) and f.name != "name"
-    }
+    simple = {f.name: kinds[f.name] for f in fields(Recipe) if kinds[f.name] in (int, float, str) and f.name != "name"}
     for key, text in (settings or {}).items():
         if key.startswith("quota."):
             found = replace(found, quota={**found.quota, key.removeprefix("quota."): _read(key, text, int)})
@@ -138,8 +136,6 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
 
 def _read(key: str, text: str, kind: type) -> Any:
     try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
         return kind(text)
-    except (ValueError, KeyError) as error:
+    except ValueError as error:
         raise RecipeError(f"{key}={text!r} is no {kind.__name__}") from error
