@@ -69,6 +69,14 @@ def wait_until_gone(session: int) -> None:
         time.sleep(0.05)
 
 
+def wait_for_a_chunk(process: subprocess.Popen, out: Path) -> None:
+    """Until a chunk is finished, or the whole build is."""
+    until = time.monotonic() + 60
+    while process.poll() is None and not any((out / ".build" / "chunks").glob("*.json")):
+        assert time.monotonic() < until, "no chunk was finished in a minute"
+        time.sleep(0.005)
+
+
 def kill_and_resume(program, sample, tmp_path, bytes_of, workers, moments, seed):
     """Build once undisturbed; then kill builds at `moments` random moments and resume each time until one is whole."""
     began = time.monotonic()
@@ -80,7 +88,10 @@ def kill_and_resume(program, sample, tmp_path, bytes_of, workers, moments, seed)
         out = tmp_path / f"killed{kills}"
         for _ in range(rng.randint(1, 3)):  # several kills of one build, too
             process = start(program, sample, out, workers)
-            time.sleep(length * rng.uniform(0.1, 1.0))
+            if kills % 2:  # half of the kills come right after the first finished chunk, however slow the start is here
+                wait_for_a_chunk(process, out)
+            else:
+                time.sleep(length * rng.uniform(0.1, 1.0))
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
             wait_until_gone(process.pid)
