@@ -18,18 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vtinstruct.dialogue import Prompt, Triplet
-from vtinstruct.drawing import outline
+from vtinstruct.drawing import LIMBS, outline
 from vtinstruct.geometry import GeometryError
 from vtinstruct.photos import PhotoError, read_depth
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle
 
 SIDE = 300  # pixels of a thumbnail's longer side
 MOST = 60  # instances drawn in one picture
-# COCO's skeleton (person_keypoints annotations), joints counted from 0
-LIMBS = (
-    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10), (1, 2),
-    (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
-)  # fmt: skip
 # Anchors of a dark violet - red - yellow ramp, near to far
 RAMP = np.array(
     [[252, 253, 191], [254, 176, 120], [241, 96, 93], [183, 55, 121], [114, 31, 129], [44, 17, 95], [8, 6, 30]], float

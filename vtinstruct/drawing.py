@@ -24,16 +24,10 @@ COLOURS = (
     "#e0d000", "#c98a5a",
 )  # fmt: skip
 PROMPT_COLOUR = "#ffffff"
-# pairs of COCO's points that a person would draw a line between
-LIMBS = tuple(
-    (COCO_KEYPOINTS.index(a), COCO_KEYPOINTS.index(b))
-    for a, b in (
-        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
-        ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-        ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"), ("left_shoulder", "left_hip"),
-        ("right_shoulder", "right_hip"), ("left_hip", "right_hip"), ("left_hip", "left_knee"),
-        ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
-    )
+# COCO's own skeleton (person_keypoints annotations, `categories[0].skeleton`), joints counted from 0
+LIMBS = (
+    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10), (1, 2),
+    (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
 )  # fmt: skip
 
 # depth from near to far, as RGB
