@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from vtinstruct.dialogue import Part, Parts, Prompt, PromptKind, Reference, Triplet
+from vtinstruct.dialogue import Dialogue, Evaluation, Part, Parts, Prompt, PromptKind, Reference, Triplet
 from vtinstruct.record import GroundedText, Record, Region, Span
 from vtinstruct.task import Setting
-from vtinstruct.tasks._shared import leave_out, mark, one_line, triplet, unit_of
+from vtinstruct.tasks._shared import ask, leave_out, mark, one_line, triplet, unit_of
 from vtinstruct.trp import join_parts
 from vtinstruct.units import Point, UnitKind
 
@@ -180,3 +180,14 @@ def point_marks(record: Record, setting: Setting) -> MarksOf:
         return [Prompt("point", Point(point)) for point in points] or in_regions(span)
 
     return marks_of
+
+
+def grounded_captions(record: Record, setting: Setting, kind: UnitKind) -> Iterator[Dialogue]:
+    """One dialogue per caption that points at something, or one per photo in evaluation, with all captions as references."""
+    references = tuple(words for caption in record.grounded_captions if (words := plain(caption)))
+    answers = (grounded(record, setting, caption, kind) for caption in record.grounded_captions)
+    for n, answer in enumerate(filter(has_triplet, answers)):
+        question = setting.words.say(setting.rng, "question")
+        yield ask(record, setting, n, question, answer, Evaluation(references=references))
+        if not setting.training:
+            return
