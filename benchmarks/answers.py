@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.scorer import Answered
+from benchmarks.scorer import Answered, answered_turn
 from vtinstruct import trp
 from vtinstruct.dialogue import Dialogue, Part, Prompt, Reference, Triplet
 from vtinstruct.geometry import GeometryError, check_rle
@@ -77,8 +77,8 @@ def read_answers(path: Path, truths: Mapping[str, Dialogue], intake: Intake) -> 
             intake.unknown_ids += 1
             intake.note("unknown id", f"{path.name}: {prediction.id!r:.100} is no sample of the scored set")
             continue
-        if prediction.turn not in (None, len(truth.turns) - 1):
-            intake.other_turns += 1  # a model may answer every turn; the dialogue's last is the scored one
+        if prediction.turn not in (None, answered_turn(truth)):
+            intake.other_turns += 1  # a model may answer every turn; one of them is scored
             continue
         if prediction.id in seen:
             raise PredictionsError(f"{path}: answers {prediction.id!r:.100} twice; one answer a sample is right")

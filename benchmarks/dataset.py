@@ -61,9 +61,9 @@ class Dataset:
                 found.setdefault(class_key(synonym), category.id)
         return found
 
-    def class_names(self, source: str, split: str) -> Mapping[int, str]:
-        """Category id -> the source's own name."""
-        return {category.id: category.name for category in self.categories(source, split)}
+    def by_id(self, source: str, split: str) -> Mapping[int, Category]:
+        """Category id -> the source's own entry."""
+        return {category.id: category for category in self.categories(source, split)}
 
     def photo(self, photo: StoredPhoto) -> Image.Image:
         """The picture of a sample, RGB, as stored (not turned by EXIF). Raises `PhotoError` when it cannot be read."""

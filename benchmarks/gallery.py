@@ -15,7 +15,7 @@ from benchmarks.dataset import Dataset
 from benchmarks.drawing import Canvas, draw, image_tag, thumbnail
 from benchmarks.page import colours
 from benchmarks.results import SuiteResult
-from benchmarks.scorer import MISSING, Answered
+from benchmarks.scorer import MISSING, Answered, answered_turn, true_triplets
 from vtinstruct.dialogue import Dialogue, Parts, Prompt, Triplet
 from vtinstruct.photos import PhotoError
 from vtinstruct.trp import render, render_question
@@ -83,18 +83,19 @@ def galleries(
 
 
 def _expected(truth: Dialogue) -> tuple[Triplet, ...]:
-    return tuple(part for part in truth.turns[-1].parts if isinstance(part, Triplet))
+    return true_triplets(truth)
 
 
 def _question(truth: Dialogue) -> Parts:
-    return next((turn.parts for turn in reversed(truth.turns) if turn.role == "user"), ())
+    before = truth.turns[: answered_turn(truth)]
+    return next((turn.parts for turn in reversed(before) if turn.role == "user"), ())
 
 
 def _picture(truth: Dialogue, answer: Answered, worst: bool, quality: float, inks: Mapping[str, str]) -> Picture:
     concepts = dict.fromkeys(t.concept for t in (*_expected(truth), *answer.triplets()))
     return Picture(
         truth.id, worst, quality, answer.state, tuple(sorted(set(answer.faults))),
-        _short(render_question(_question(truth))), _short(render(truth.turns[-1].parts)), _short(answer.text),
+        _short(render_question(_question(truth))), _short(render(truth.turns[answered_turn(truth)].parts)), _short(answer.text),
         tuple((concept, inks[concept]) for concept in concepts)[:12], None, None,
     )  # fmt: skip
 

@@ -117,7 +117,7 @@ def _tables(
     made: dict[tuple[str, str, str], Rows] = {}
     tables: dict[tuple[str, str, str], list[Rows]] = {triple: [] for triple in triples}
     for task, source, split in triples:
-        for suite in (suite for suite in suites if suite.task in ("", task)):
+        for suite in (suite for suite in suites if suite.takes(task, source)):
             whose = source if suite.task else EVERYTHING
             key = (suite.name, whose, split)
             if key not in made:
@@ -128,7 +128,7 @@ def _tables(
 
 def _setting(dataset: Dataset, source: str, split: str, answer_root: Path, options: Options) -> Setting:
     return Setting(
-        dataset.root, answer_root, dataset.vocabulary(source, split), dataset.class_names(source, split), options.engine,
+        dataset.root, answer_root, dataset.vocabulary(source, split), dataset.by_id(source, split), options.engine,
         options.resamples, options.seed,
     )  # fmt: skip
 

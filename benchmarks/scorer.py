@@ -16,6 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
+from vtinstruct.record import Category
 from vtinstruct.units import UnitKind
 
 Row = dict[str, Any]
@@ -62,17 +63,23 @@ class Setting:
     """What a scorer may use beside truth and answer.
 
     `truth_root` and `answer_root` are the folders that relative depth paths start from; `vocabulary` maps a class name
-    (and its synonyms), normalised by `class_key`, to the source's category id; `class_names` maps ids back to the names
-    reports show; `engine` picks the AP implementation; `resamples` and `seed` drive the intervals (0 resamples: none).
+    (and its synonyms), normalised by `class_key`, to the source's category id; `categories` maps ids back to the source's
+    entries (the name that reports show, thing or stuff, LVIS's frequency, the skeleton); `engine` picks the AP
+    implementation; `resamples` and `seed` drive the intervals (0 resamples: none).
     """
 
     truth_root: Path = Path(".")
     answer_root: Path = Path(".")
     vocabulary: Mapping[str, int] = field(default_factory=dict[str, int])
-    class_names: Mapping[int, str] = field(default_factory=dict[int, str])
+    categories: Mapping[int, Category] = field(default_factory=dict[int, Category])
     engine: Engine = "hotcoco"
     resamples: int = 1000
     seed: int = 0
+
+    def class_name(self, category_id: int) -> str:
+        """The source's own name of a class, or its number where the source has none."""
+        category = self.categories.get(category_id)
+        return category.name if category else str(category_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +153,19 @@ def common(truth: Dialogue, answer: Answered, quality: float) -> Row:
     }  # fmt: skip
 
 
+def answered_turn(truth: Dialogue) -> int:
+    """The turn that is scored: the last one whose answer points at something, or else the last (a conversation that ends
+    in small talk is judged by where it pointed)."""
+    pointing = (n for n, turn in enumerate(truth.turns) if any(isinstance(part, Triplet) for part in turn.parts))
+    return max(pointing, default=len(truth.turns) - 1)
+
+
+def true_triplets(truth: Dialogue, kind: UnitKind | None = None) -> tuple[Triplet, ...]:
+    """The annotated triplets of the answered turn, in order, of one unit kind or of all."""
+    parts = truth.turns[answered_turn(truth)].parts
+    return tuple(p for p in parts if isinstance(p, Triplet) and (kind is None or p.kind == kind))
+
+
 def true_references(truth: Dialogue, kind: UnitKind) -> tuple[Reference, ...]:
-    """The annotated references of one unit kind in the answered turn (the dialogue's last), in `<REF>` order."""
-    turn = truth.turns[-1]
-    triplets = (part for part in turn.parts if isinstance(part, Triplet) and part.kind == kind)
-    return tuple(reference for triplet in triplets for reference in triplet.references)
+    """The annotated references of one unit kind in the answered turn, in `<REF>` order."""
+    return tuple(reference for triplet in true_triplets(truth, kind) for reference in triplet.references)

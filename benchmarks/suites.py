@@ -23,7 +23,8 @@ class SuiteError(Exception):
 @dataclass(frozen=True, slots=True)
 class Suite:
     """`task` "" means every task at once (and all sources together). `comparable` says which published numbers the
-    primary one may be put beside, and on which data; "" when there are none."""
+    primary one may be put beside, and on which data; "" when there are none. `only` names the sources whose annotation
+    the scorer's rules were made for, `without` those it would judge wrongly; empty: every source."""
 
     name: str
     version: int
@@ -32,6 +33,12 @@ class Suite:
     primary: str
     title: str
     comparable: str = ""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def takes(self, task: str, source: str) -> bool:
+        """Whether samples of a task from a source are this suite's."""
+        return self.task in ("", task) and source not in self.without and (not self.only or source in self.only)
 
     def load(self) -> Scorer:
         """The scorer, by its file name."""

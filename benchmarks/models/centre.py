@@ -36,7 +36,7 @@ def answer(request: Request) -> None:
             return (Triplet("person", "keypoint", (Reference(pose),)),)
         names = [asked(truth)]
         if truth.task in EVERYTHING:
-            names = sorted(request.dataset.class_names(truth.source, truth.split).values())[:CLASSES]
+            names = sorted(c.name for c in request.dataset.categories(truth.source, truth.split))[:CLASSES]
         return listed([Triplet(name, kind, (shaped(kind, box, size_wh),)) for name in names])
 
     write_answers(request, "centre", of)

@@ -71,7 +71,7 @@ def summarize_ap(
     return Summary(
         numbers, _ap_interval(rows, truth, found, iou_type, similar(truth, found), setting),
         {
-            "scored": scored, "classes": _per_class(result, setting.class_names), "curves": _curves(result),
+            "scored": scored, "classes": _per_class(result, setting), "curves": _curves(result),
             "unknown_classes": _unknown(rows), "phrase_to_class": "exact (case and white space ignored)",
         },
     )  # fmt: skip
@@ -130,14 +130,14 @@ def _ap_interval(
     return {"AP": got} if got else {}
 
 
-def _per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[str, Any]]:
+def _per_class(result: AveragePrecision, setting: Setting) -> list[dict[str, Any]]:
     """AP of every class with ground truth, by name: mean over thresholds and recall levels, all areas, most answers."""
     found: list[dict[str, Any]] = []
     for index, category in enumerate(result.categories):
         values = result.precision[:, :, index, 0, -1]
         if values.size and float(values.max()) > -1:
             ap, ap50 = float(values[values > -1].mean()), float(values[0].mean())
-            found.append({"class": names.get(category, str(category)), "id": category, "AP": ap, "AP50": ap50})
+            found.append({"class": setting.class_name(category), "id": category, "AP": ap, "AP50": ap50})
     return sorted(found, key=lambda entry: (cast(str, entry["class"]), entry["id"]))
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.engine import Instances
-from benchmarks.scorer import Answered, Row, Setting, class_key, common
+from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import Unit, UnitKind
 
@@ -68,10 +68,9 @@ def true_class(reference: Reference, concept: str, setting: Setting) -> int:
 def names_of(truth: Dialogue, kind: UnitKind, setting: Setting) -> Mapping[str, int]:
     """What a phrase means in this sample: the vocabulary, and the words this very sample uses for its classes."""
     found = dict[str, int]()
-    for _, triplet in truth.triplets():
-        if triplet.kind == kind:
-            for reference in triplet.references:
-                found[class_key(triplet.concept)] = true_class(reference, triplet.concept, setting)
+    for triplet in true_triplets(truth, kind):
+        for reference in triplet.references:
+            found[class_key(triplet.concept)] = true_class(reference, triplet.concept, setting)
     for concept in truth.evaluation.concepts:
         key = class_key(concept)
         if key not in setting.vocabulary:
@@ -83,7 +82,7 @@ def truth_side(truth: Dialogue, kind: Kind, setting: Setting) -> Side:
     """Annotated instances first, then the regions to ignore, which neither help nor hurt."""
     side = Side([], [], [], [], [])
     size_wh = truth.photo.size_wh if truth.photo else (0, 0)
-    for triplet in (t for _, t in truth.triplets() if t.kind == kind.unit):
+    for triplet in true_triplets(truth, kind.unit):
         for reference in triplet.references:
             _add(side, kind, reference, true_class(reference, triplet.concept, setting), False, size_wh)
     for reference in truth.evaluation.ignore:

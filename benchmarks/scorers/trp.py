@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.intervals import mean_interval
-from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, class_key, common
+from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, class_key, common, true_triplets
 from vtinstruct.dialogue import Dialogue, Triplet
 
 COLUMNS: dict[str, Any] = {
@@ -37,7 +37,7 @@ def _bag(triplets: tuple[Triplet, ...]) -> Counter[tuple[str, str, int]]:
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """Whether the text was read, and how many triplets agree."""
-    true = _bag(tuple(part for part in truth.turns[-1].parts if isinstance(part, Triplet)))
+    true = _bag(true_triplets(truth))
     found = _bag(answer.triplets())
     parsed = answer.state != "missing" and not any(fault.startswith("trp: ") for fault in answer.faults)
     hits = (true & found).total()

@@ -20,6 +20,7 @@ from tests.benchmarks.made import answered, coco_dialogues, made_coco, vocabular
 from vtinstruct import plugins
 from vtinstruct.dialogue import Dialogue, Reference, Triplet
 from vtinstruct.geometry import decode_rle, encode_mask
+from vtinstruct.record import Category
 from vtinstruct.units import Box, Keypoints, Mask
 
 FAMILIES = {
@@ -112,7 +113,12 @@ def both(coco: dict[str, Any], kind: str, seed: int, engine: str) -> tuple[Summa
     _, task, _ = FAMILIES[kind]
     names = {category["id"]: category["name"] for category in coco["categories"]}
     ids = {name: id_ for id_, name in names.items()}
-    setting = Setting(vocabulary=vocabulary_of(coco), class_names=names, engine=engine, resamples=0)
+    setting = Setting(
+        vocabulary=vocabulary_of(coco),
+        categories={i: Category(i, name) for i, name in names.items()},
+        engine=engine,
+        resamples=0,
+    )
     rng, rows, results = np.random.default_rng(seed), [], []
     truths = coco_dialogues(coco, task, kind)
     for truth in truths:
