@@ -113,7 +113,7 @@ def _body(manifest: Manifest, name: str) -> str:
             _mix(manifest),
             _table(("task", "split", "dialogues", "units", *(("sampled out",) if sampled else ())), rows),
             "## Sources and licences\n",
-            "Annotations and photos stay under their sources' licences.\n",
+            f"Annotations and photos stay under their sources' licences.{_licences(manifest)}\n",
             _table(("source", "licence", "splits", "converter", "homepage"), sources),
             "## Photos in more than one split\n",
             _excluded(manifest),
@@ -147,6 +147,11 @@ def _mix(manifest: Manifest) -> str:
     if mix is None:
         return ""
     return f"Training splits are sampled by the mix {_cell(mix['name'])}; its numbers are in `manifest.json`.\n"
+
+
+def _licences(manifest: Manifest) -> str:
+    asked = manifest.options.get("licences")
+    return f" Left out are rows under other licences than {_cell(','.join(asked))}." if asked else ""
 
 
 def _excluded(manifest: Manifest) -> str:

@@ -64,6 +64,10 @@ def build(
     workers: Annotated[int, typer.Option(min=1, help="Processes. Any number gives the same bytes.")] = 1,
     photos: Annotated[str, typer.Option(help="link: to the sources' folders; copy: into the dataset.")] = "link",
     skip_photo_check: Annotated[bool, typer.Option(help="Do not open photos: no hashes, no size check.")] = False,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(help="Only rows under these: SPDX ids or patterns, by comma; '!CC-*-NC-*' takes out. Repeatable."),
+    ] = None,
     mix: Annotated[str, typer.Option(help="stage1, stage2, stage3, or a TOML file: what to keep of each task.")] = "",
     exclude_images_of: Annotated[
         list[str] | None,
@@ -77,6 +81,7 @@ def build(
 
     from vtinstruct.build import Options, choose
     from vtinstruct.build import build as run_build
+    from vtinstruct.build.licences import read_licences
     from vtinstruct.build.mix import read_mix
     from vtinstruct.build.progress import leak_table, summary_table, watching
 
@@ -93,6 +98,7 @@ def build(
         photos == "copy",
         mix=read_mix(mix) if mix else None,
         exclude_images_of=tuple(exclude_images_of or ()),
+        licences=read_licences(licence or ()),
     )
     with watching(Console(stderr=True)) as watcher:
         for choice in chosen:

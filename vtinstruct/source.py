@@ -47,8 +47,8 @@ class Source:
 
     `offers` are the facts its records can have; `splits` the official ones; `layout` shows the folders expected below
     the root; `version` is the converter's own and must rise when its output changes; `licence` an SPDX id or a
-    LicenseRef; `find(root)` the splits whose files are there (cheap: looks at names only); `open(root, split)` parses and
-    may raise `SourceError`.
+    LicenseRef, or several joined by AND when every record has one of them; `find(root)` the splits whose files are there
+    (cheap: looks at names only); `open(root, split)` parses and may raise `SourceError`.
     """
 
     name: str

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from vtinstruct import plugins
+from vtinstruct.build.licences import licence_ids
 from vtinstruct.record import FACTS, Drop, Record
 from vtinstruct.sample import sources, write_sample
 from vtinstruct.source import Source, SourceError
@@ -77,7 +78,8 @@ def test_card(name: str) -> None:
     assert source.version
     assert source.homepage.startswith(("https://", "http://"))
     assert "<root>" in source.layout
-    assert re.fullmatch(r"[A-Za-z0-9.+-]+", source.licence), "an SPDX id or a LicenseRef"
+    for licence in licence_ids(source.licence):
+        assert re.fullmatch(r"[A-Za-z0-9.+-]+", licence), "an SPDX id or a LicenseRef"
     assert source.splits
     assert all(re.fullmatch(r"\w+(\.\w+)*", split) for split in source.splits), "datasets refuses other split names"
 
@@ -116,6 +118,7 @@ def test_ids_are_unique_and_two_readings_are_equal(case: Case) -> None:
         assert again == records
         for record in records:
             assert (record.source, record.split) == (case.source.name, split)
+            assert record.licence in licence_ids(case.source.licence)
             assert record.origin.file
             assert record.origin.row
 

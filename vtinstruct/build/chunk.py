@@ -157,7 +157,7 @@ class _Making:
                 raise ChunkError(f"task {task.name} failed on {where}: {type(error).__name__}: {error}") from error
 
     def _kept_out(self, record: Record, sha256: str = "") -> bool:
-        drop = self.excluded.drop(record, sha256)
+        drop = self.job.options.licences.drop(record) or self.excluded.drop(record, sha256)
         if drop is not None:
             self.drops.append(drop)
         return drop is not None

@@ -99,6 +99,8 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
 def _content_options(plan: Plan) -> dict[str, object]:
     options = plan.options
     said: dict[str, object] = {"tasks": list(options.tasks), "limit": options.limit, "photo_check": options.photo_check}
+    if options.licences.patterns:
+        said["licences"] = list(options.licences.patterns)
     if options.mix is not None:
         said["mix"] = options.mix.said()
     if options.exclude_images_of:

@@ -19,6 +19,7 @@ from typing import Any
 from vtinstruct import plugins, schema
 from vtinstruct.build.choose import ROOM, Chosen
 from vtinstruct.build.exclude import Excluded, read_excluded
+from vtinstruct.build.licences import EVERY, Licences
 from vtinstruct.build.mix import Mix
 from vtinstruct.manifest import FileDigest, is_training
 from vtinstruct.record import Category, Drop
@@ -33,7 +34,8 @@ CHUNK_SLOTS = 1000
 class Options:
     """What decides a build's content beside its sources. `tasks` empty means all that fit; `limit` is the number of
     records (slots) taken from each split of each source, 0 for all; `chunk_slots` the slots of a chunk; `mix` what is
-    kept of training splits; `exclude_images_of` whose photos stay out of them (see `build.exclude`)."""
+    kept of training splits; `exclude_images_of` whose photos stay out of them (see `build.exclude`); `licences` what rows
+    may be under."""
 
     tasks: tuple[str, ...] = ()
     limit: int = 0
@@ -43,6 +45,7 @@ class Options:
     chunk_slots: int = CHUNK_SLOTS
     mix: Mix | None = None
     exclude_images_of: tuple[str, ...] = ()
+    licences: Licences = EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,11 @@ def make_plan(chosen: Sequence[Chosen], options: Options, say: Callable[[str], N
     splits: list[PlannedSplit] = []
     if options.mix is not None and (gone := options.mix.without(options.tasks or plugins.names("vtinstruct.tasks"))):
         say(f"the mix {options.mix.name} leaves out {', '.join(gone)}")
+    options.licences.refuse_all([choice.source.licence for choice in chosen])
     for choice in chosen:
+        if not options.licences.wants_some(choice.source.licence):
+            say(f"{choice.source.name}: its licence {choice.source.licence} was not asked for; left out")
+            continue
         tasks = tasks_for(choice.source, options.tasks)
         if options.mix is not None:
             tasks = tuple(task for task in tasks if options.mix.weight(task, choice.source.name) > 0)
@@ -184,7 +191,7 @@ def _relative(path: Path, root: Path) -> str:
 
 def _cut(number: int, split: PlannedSplit, options: Options, kept_out: str) -> list[Chunk]:
     key = _split_key(split)
-    content: list[Any] = [options.seed, options.photo_check, options.copy_photos]
+    content: list[Any] = [options.seed, options.photo_check, options.copy_photos, options.licences.patterns]
     if is_training(split.split):  # evaluation splits are the same with any mix
         content += [options.mix.digest() if options.mix is not None else "", kept_out]
     found: list[Chunk] = []

@@ -169,6 +169,8 @@ def summary(plan: Plan) -> dict[str, Any]:
     options = plan.options
     said = {"tasks": ",".join(options.tasks), "limit": options.limit, "seed": options.seed}
     said |= {"photo check": options.photo_check, "copied photos": options.copy_photos}
+    if options.licences.patterns:
+        said["licences"] = ",".join(options.licences.patterns)
     if options.mix is not None:
         said["mix"] = f"{options.mix.name} ({options.mix.digest()[:12]})"
     if plan.excluded.ids:
