@@ -225,16 +225,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_time_is_linear_in_hostile_text(name: str) -> None:
-    """Ten times the text may take ten times the time (and a wide margin for a noisy machine), not a hundred times."""
-
-    def best(size: int) -> float:
-        text = HOSTILE[name] * (size // len(HOSTILE[name]))
-        times: list[float] = []
-        for _ in range(3):
-            start = time.perf_counter()
-            parse(text)
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    assert best(1_000_000) < 40 * max(best(100_000), 1e-4)
+def test_two_megabytes_of_hostile_text_are_no_quadratic_work(name: str) -> None:
+    """Processor time, so that other programs do not matter: reading takes half a second at most; to copy what was read at
+    every mark takes 25 seconds, to look at it character by character an hour (`tests/perf` measures the rate)."""
+    text = HOSTILE[name] * (2_000_000 // len(HOSTILE[name]))
+    start = time.process_time()
+    parse(text)
+    assert time.process_time() - start < 10
