@@ -1,8 +1,10 @@
-"""What all tests share: the folder of real data (when it is there), and how hypothesis runs."""
+"""What all tests share: the folder of real data (when it is there), a browser (likewise), and how hypothesis runs."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,3 +29,25 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def browse(tmp_path_factory) -> Callable[[Path, str], str]:
+    """`browse(page, script)`: open a page in headless Chromium with a script at its end; the page's HTML afterwards."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+
+    def opened(page: Path, script: str = "") -> str:
+        folder = tmp_path_factory.mktemp("browser")
+        copy = folder / "page.html"
+        copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
+        words = [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000", "--dump-dom", copy.as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout
+
+    return opened

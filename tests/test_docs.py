@@ -50,3 +50,13 @@ def test_every_source_has_a_page_and_a_line_in_the_index() -> None:
         source = plugins.load("converters", name)
         row = f"| [`{name}`](sources/{name}.md) | {source.title} | {source.licence} | {', '.join(source.splits)} |"
         assert row in index, f"docs/sources.md has another row for {name}"
+
+
+def test_every_task_has_its_row() -> None:
+    page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+    for name in plugins.names("vtinstruct.tasks"):
+        task = plugins.load("vtinstruct.tasks", name)
+        needs = " or ".join(" + ".join(sorted(facts)) for facts in (task.needs, *task.or_needs))
+        prompts = ", ".join(task.prompts) or "none"
+        row = f"| {task.number} | `{name}` | {task.inputs} | {task.outputs} | {prompts} | {needs} |"
+        assert row in page, f"docs/tasks.md has another row for {name}"

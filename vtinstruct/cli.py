@@ -137,6 +137,21 @@ def tasks() -> None:
 
 
 @app.command()
+def prompts(
+    sources: Annotated[list[str], typer.Argument(help="NAME=FOLDER, NAME:SPLIT=FOLDER, or a FOLDER, as for build.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("prompts.html"),
+    count: Annotated[int, typer.Option(min=1, help="Prompts on the page: all kinds, all sizes of regions.")] = 60,
+    seed: Annotated[int, typer.Option(help="Another seed draws other regions and marks.")] = 0,
+) -> None:
+    """Draw points, boxes, scribbles and masks for regions of all sizes, on one self-contained page, to be judged by eye."""
+    from vtinstruct.build import choose
+    from vtinstruct.prompts_page import write_page
+
+    drawn = write_page(choose(sources), out, count, seed)
+    print(f"{drawn} prompts: {out}")
+
+
+@app.command()
 def check(
     folder: Folder,
     photos: Annotated[bool, typer.Option("--photos", help="Read every photo and depth map too.")] = False,

@@ -60,15 +60,15 @@ def colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def marks(unit: Unit, key: str, paint: str, prompt: bool = False) -> Iterator[Mark]:
-    """The marks that show a unit (a depth map has none). `prompt` draws dashed, as a person's mark."""
+def marks(unit: Unit, key: str, paint: str, prompt: bool = False, shown: float = 0.0) -> Iterator[Mark]:
+    """The marks that show a unit (a depth map has none). `prompt` draws dashed, as a person's mark; `shown` as `outline`."""
     match unit:
         case Box():
             x0, y0, x1, y1 = unit.box_xyxy
             yield Mark("rect", key, paint, x0, y0, x1 - x0, y1 - y0, dashed=prompt)
         case Mask():
             x0, y0, x1, y1 = rle_box(unit.mask_rle)
-            yield Mark("path", key, paint, x0, y0, x1 - x0, y1 - y0, path=outline(unit.mask_rle))
+            yield Mark("path", key, paint, x0, y0, x1 - x0, y1 - y0, path=outline(unit.mask_rle, shown))
         case Point():
             yield Mark("circle", key, paint, *unit.point_xy)
         case Keypoints():
@@ -88,11 +88,11 @@ def _skeleton(pose: Keypoints, key: str, paint: str) -> Iterator[Mark]:
             yield Mark("circle", key, paint, x, y, hollow=v == 1)
 
 
-def outline(rle: Rle) -> str:
+def outline(rle: Rle, shown: float = 0.0) -> str:
     """A mask's outline as the `d` of an SVG path in photo pixels, holes and all parts included (fill rule "evenodd").
 
-    Traced along the pixel edges, then smoothed by up to a 300th of the photo's longer side: stairs of single pixels go, and
-    no part is lost. Raises `GeometryError` on a mask that is no mask.
+    Traced along the pixel edges, then smoothed by up to a 300th of the longer side of what is shown (`shown` pixels; 0: the
+    whole photo): stairs of single pixels go, and no part is lost. Raises `GeometryError` on a mask that is no mask.
     """
     height = rle.size_hw[0]
     ends = np.cumsum(rle_runs(rle))
@@ -107,7 +107,7 @@ def outline(rle: Rle) -> str:
     y1 = np.r_[np.where(tall, height, bottom), bottom[tall], np.full(int(full.sum()), height)]
     boxes = cast(Any, shapely.box(*(side.astype(np.float64) for side in (x0, y0, x1, y1))))
     whole = shapely.union_all(boxes)
-    smooth = shapely.simplify(whole, max(rle.size_hw) / 300)
+    smooth = shapely.simplify(whole, (shown or max(rle.size_hw)) / 300)
     rings = shapely.get_rings(shapely.get_parts(smooth))
     return "".join(_ring(shapely.get_coordinates(ring)) for ring in rings)
 

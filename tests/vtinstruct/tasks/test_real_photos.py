@@ -86,6 +86,14 @@ def test_every_task_about_instances_is_fed_by_real_photos(shared_data, source, f
             assert (trp.render if turn.role == "assistant" else trp.render_question)(turn.parts)
 
 
+@pytest.mark.parametrize("task", ["keypoints", "region_keypoints"])
+def test_every_task_about_poses_is_fed_by_real_photos(shared_data, task):
+    asked, drops = made("coco_keypoints", shared_data("coco_tiny"), "train2017", task, training=True)
+    assert len(asked) >= 20
+    assert drops == []
+    assert all(any(True for _ in dialogue.references()) for dialogue in asked) == (task == "region_keypoints")
+
+
 def test_panoptic_covers_all_segments(shared_data):
     asked, _ = made("coco_panoptic", shared_data("coco128_panoptic"), "train2017", "panoptic", training=False)
     references = sum(1 for d in asked for _ in d.references())
