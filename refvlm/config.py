@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -13,10 +14,12 @@ class RefVLMConfig(PreTrainedConfig):
 
     `text_config` is the LLM; `dense_config` encoder 2, a convolutional backbone whose maps feed the decoders;
     `vision_config` encoder 1, a ViT whose tokens feed the LLM (None: encoder 2's stride-16 map does, so that a tiny model
-    trains one trunk). `photo_side` and `vision_side` are the padded squares the encoders see, in pixels; `vision_layer`
-    the ViT's layer that is read. `neck_width` and `pixel_width` are the channels of the maps the decoders get.
+    trains one trunk). `photo_side` and `vision_side` are the padded squares the encoders see, in pixels; `dense_mean`,
+    `dense_std`, `vision_mean`, `vision_std` what each takes off its R, G, B (of 0..1) and divides by; `vision_layer` the
+    ViT's layer that is read. `neck_width` and `pixel_width` are the channels of the maps the decoders get.
     `naming` weighs the loss that teaches photo tokens the names of things, `unit_weight` all the decoders' losses,
-    beside the LLM's 1. `decoders` maps a unit kind to the keyword arguments of its decoder. `special_ids` holds what
+    beside the LLM's 1. `decoders` maps a unit kind to the keyword arguments of its decoder, and "file" among them names
+    another file of `refvlm/decoders` than `<kind>.py`. `special_ids` holds what
     the router must know of the tokenizer: the ids of the marks, and under "units" the id sequence of every unit's
     name. `recipe` names the run that made the weights.
     """
@@ -35,6 +38,11 @@ class RefVLMConfig(PreTrainedConfig):
     photo_side: int = 160
     vision_side: int = 224
     vision_layer: int = -2
+    # Tuples become lists in JSON, so they are lists from the start. 0.5 and 0.5: every channel in -1..1.
+    dense_mean: list[float] = field(default_factory=lambda: [0.5] * 3)
+    dense_std: list[float] = field(default_factory=lambda: [0.5] * 3)
+    vision_mean: list[float] = field(default_factory=lambda: [0.5] * 3)
+    vision_std: list[float] = field(default_factory=lambda: [0.5] * 3)
     neck_width: int = 96
     pixel_width: int = 24
     naming: float = 0.0

@@ -9,20 +9,21 @@ Paper: REF-VLM (arXiv 2503.07413), sections 3.1 to 3.3.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoBackbone, AutoModel, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from refvlm.collator import Batch
 from refvlm.config import RefVLMConfig
 from refvlm.decoders._contract import Decoder
 from refvlm.decoders._locator import compare, heat_targets
 from refvlm.prompt_encoder import PromptEncoder
-from refvlm.vision import DenseEncoder, Maps, TokenEncoder, valid_cells
+from refvlm.vision import DenseEncoder, Maps, Pixels, TokenEncoder, valid_cells
 from vtinstruct.plugins import load
 
 
@@ -57,22 +58,33 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
     _supports_sdpa = True
     input_modalities = ["image", "text"]  # noqa: RUF012  (read by transformers)
 
-    def __init__(self, config: RefVLMConfig) -> None:
+    def __init__(self, config: RefVLMConfig, llm: Any = None, dense: Any = None, vision: Any = None) -> None:
+        """`llm`, `dense` and `vision` are ready sub-models to be used instead of new ones with random weights."""
         super().__init__(config)
-        trunk: Any = config.dense_config
-        self.dense = DenseEncoder(trunk, config.neck_width, config.pixel_width, tokens=config.vision_config is None)
+        self.dense = DenseEncoder(
+            dense or _new(AutoBackbone, config.dense_config, out_features=STAGES),
+            Pixels(config.dense_mean, config.dense_std),
+            config.neck_width,
+            config.pixel_width,
+            tokens=config.vision_config is None,
+        )
         seen = config.neck_width
         self.vision: TokenEncoder | None = None
         if config.vision_config is not None:
-            self.vision = TokenEncoder(config.vision_config, config.vision_side, config.vision_layer)  # type: ignore[arg-type]
+            self.vision = TokenEncoder(
+                vision or _new(AutoModel, config.vision_config),
+                Pixels(config.vision_mean, config.vision_std),
+                config.vision_side,
+                config.vision_layer,
+            )
             seen = int(config.vision_config.hidden_size)  # type: ignore[union-attr]
-        self.llm = AutoModelForCausalLM.from_config(config.text_config)
+        self.llm = llm or _new(AutoModelForCausalLM, config.text_config)
         width = config.hidden_size
         self.projector = nn.Sequential(nn.Linear(seen, width), nn.GELU(), nn.Linear(width, width))
         self.prompts = PromptEncoder(seen)
         self.decoders = nn.ModuleDict(
             {
-                kind: decoder_class(kind)(width, config.neck_width, config.pixel_width, **settings)
+                kind: _new_decoder(kind, settings, width, config.neck_width, config.pixel_width)
                 for kind, settings in (config.decoders or {}).items()
             }
         )
@@ -90,9 +102,8 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
 
     def see(self, photos: Tensor, extent_wh: Tensor) -> Sights:
         """Photos (P, S, S, 3) uint8 -> everything that is computed once per photo."""
-        pixels = photos.permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
-        maps = self.dense(pixels, extent_wh)
-        prompt_map = maps.tokens if self.vision is None else self.vision(pixels)
+        maps = self.dense(photos, extent_wh)
+        prompt_map = maps.tokens if self.vision is None else self.vision(photos)  # (P, C, g, g)
         valid = (valid_cells(extent_wh, *prompt_map.shape[-2:]) & (extent_wh[:, :1, None] > 0)).flatten(1)
         tokens = self.projector(prompt_map.flatten(2).transpose(1, 2))
         used = valid.any(0)  # cells that no photo of the batch fills cost nothing
@@ -179,9 +190,30 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         return found
 
 
-def decoder_class(kind: str) -> type[Decoder]:
-    """The class that `refvlm/decoders/<kind>.py` offers."""
-    return load("refvlm.decoders", kind)
+def decoder_class(name: str) -> type[Decoder]:
+    """The class that `refvlm/decoders/<name>.py` offers."""
+    return load("refvlm.decoders", name)
+
+
+def _new_decoder(kind: str, settings: dict[str, Any], query_width: int, width: int, pixel_width: int) -> Decoder:
+    settings = dict(settings)
+    found = decoder_class(settings.pop("file", kind))
+    if found.kind != kind:
+        raise ValueError(f"config.decoders[{kind!r}] names a decoder of {found.kind}; one of {kind} is right")
+    return found(query_width, width, pixel_width, **settings)
+
+
+STAGES = ["stage1", "stage2", "stage3", "stage4"]  # strides 4, 8, 16, 32
+
+
+def _new(auto: Any, config: Any, **settings: Any) -> Any:
+    """A sub-model with random weights, in the precision that is the default now (a sub-config may remember another); code
+    that comes with a checkpoint is never run."""
+    own: PreTrainedConfig = copy.deepcopy(config)
+    for name, value in settings.items():
+        setattr(own, name, value)
+    own.dtype = torch.get_default_dtype()
+    return auto.from_config(own, trust_remote_code=False)
 
 
 AutoModel.register(RefVLMConfig, RefVLMForConditionalGeneration)

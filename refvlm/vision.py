@@ -6,12 +6,13 @@ small feature pyramid of them, once per photo, however many dialogues and refere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoBackbone, AutoModel, PreTrainedConfig
 
 
 @dataclass(frozen=True)
@@ -90,22 +91,37 @@ class ConvBlock(nn.Sequential):
         )
 
 
-class DenseEncoder(nn.Module):
-    """Encoder 2 and its neck: photos (P, 3, S, S) in -1..1 -> `Maps`.
+class Pixels(nn.Module):
+    """Photos as bytes -> as an encoder was trained to see them: (value / 255 - mean) / std of each of the channels R, G, B."""
 
-    `width` is the channels of the pyramid, `pixel_width` those of the half-resolution map, which sees the photo itself
-    through one convolution: outlines are sharper than a stride-4 stem keeps. `tokens`: the LLM reads the stride-16 map,
-    which then says where its cells are.
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"pixel mean {list(mean)}, std {list(std)}: three numbers each and std above 0 are right")
+        self.mean, self.std = tuple(mean), tuple(std)  # no buffers: those that are not saved come back empty
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """(P, S, S, 3) uint8 -> (P, 3, S, S) float32: half precision would lose steps of the 256."""
+        mean, std = (torch.tensor(values, device=photos.device) for values in (self.mean, self.std))
+        return ((photos.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+class DenseEncoder(nn.Module):
+    """Encoder 2 and its neck: photos (P, S, S, 3) uint8 -> `Maps`.
+
+    `backbone` is a `transformers` backbone of four stages, `pixels` how it sees a photo. `width` is the channels of the
+    pyramid, `pixel_width` those of the half-resolution map, which sees the photo itself through one convolution:
+    outlines are sharper than a stride-4 stem keeps. `tokens`: the LLM reads the stride-16 map, which then says where its
+    cells are.
     """
 
-    def __init__(self, config: PreTrainedConfig, width: int, pixel_width: int, tokens: bool) -> None:
+    def __init__(self, backbone: Any, pixels: Pixels, width: int, pixel_width: int, tokens: bool) -> None:
         super().__init__()
-        config.out_features = ["stage1", "stage2", "stage3", "stage4"]
-        self.backbone = AutoBackbone.from_config(config)
-        channels = self.backbone.channels  # strides 4, 8, 16, 32
+        self.backbone, self.normal = backbone, pixels
+        channels: list[int] = backbone.channels  # strides 4, 8, 16, 32
         # Channels last is twice as fast on CPUs. With fewer than 16 channels torch 2.13 corrupts memory in the backward
         # pass of a strided 1x1 convolution over an odd batch (oneDNN), so tiny widths keep the plain layout.
-        narrow = any(c % 16 for c in (*channels, config.get_text_config().to_dict().get("embedding_size", 16)))
+        narrow = any(c % 16 for c in (*channels, getattr(backbone.config, "embedding_size", 16)))
         self.layout = torch.contiguous_format if narrow else torch.channels_last
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
         self.smooth = nn.ModuleList(ConvBlock(width, width) for _ in range(3))  # strides 4, 8, 16
@@ -116,27 +132,56 @@ class DenseEncoder(nn.Module):
         self.blend = nn.Sequential(ConvBlock(pixel_width, pixel_width), nn.Conv2d(pixel_width, pixel_width, 1))
 
     def forward(self, photos: Tensor, extent_wh: Tensor) -> Maps:
-        photos = photos.contiguous(memory_format=self.layout)
-        c4, c8, c16, c32 = self.backbone(photos).feature_maps
-        p32 = self.lateral[3](c32)
+        photos = self.normal(photos).to(self.unfold.weight.dtype).contiguous(memory_format=self.layout)  # (P, 3, S, S)
+        c4, c8, c16, c32 = self.backbone(
+            photos
+        ).feature_maps  # (P, channels[i], S/4, S/4) ... (P, channels[3], S/32, S/32)
+        p32 = self.lateral[3](c32)  # (P, C, S/32, S/32)
         p16 = self.smooth[2](self.lateral[2](c16) + F.interpolate(p32, size=c16.shape[-2:], mode="nearest"))
         p8 = self.smooth[1](self.lateral[1](c8) + F.interpolate(p16, size=c8.shape[-2:], mode="nearest"))
         p4 = self.smooth[0](self.lateral[0](c4) + F.interpolate(p8, size=c4.shape[-2:], mode="nearest"))
-        pixels = self.blend(F.pixel_shuffle(self.unfold(p4), 2) + self.edge(photos))
+        pixels = self.blend(F.pixel_shuffle(self.unfold(p4), 2) + self.edge(photos))  # (P, E, S/2, S/2)
         return Maps(self.token_place(p16), self.coarse_place(p8), p4, pixels, extent_wh)
 
 
 class TokenEncoder(nn.Module):
-    """Encoder 1: a ViT's tokens as a map. Photos (P, 3, S, S) in -1..1 -> (P, D, g, g), from `layer`, without CLS."""
+    """Encoder 1: a ViT's patch tokens as a map. Photos (P, S, S, 3) uint8 -> (P, D, g, g), g = side / patch.
 
-    def __init__(self, config: PreTrainedConfig, side: int, layer: int) -> None:
+    `vision` is a `transformers` ViT (CLIP, SigLIP, SigLIP 2, DINOv2, DINOv3, ...), `pixels` how it sees a photo, `layer` the
+    hidden state that is read (-2: the output of the last layer but one). CLS and register tokens stand before the
+    patches and are left out. Raises `ValueError` when `side` is no multiple of the patch.
+    """
+
+    def __init__(self, vision: Any, pixels: Pixels, side: int, layer: int) -> None:
         super().__init__()
-        self.vision, self.side, self.layer = AutoModel.from_config(config), side, layer
+        self.vision, self.normal, self.side, self.layer = vision, pixels, side, layer
+        self.patch = int(vision.config.patch_size)
+        if side % self.patch:
+            raise ValueError(f"vision_side {side} is no multiple of the ViT's patch of {self.patch} pixels")
+        self.grid = side // self.patch
 
     def forward(self, photos: Tensor) -> Tensor:
-        photos = F.interpolate(
-            photos, size=(self.side, self.side), mode="bilinear", antialias=True, align_corners=False
-        )
-        states = self.vision(photos, output_hidden_states=True).hidden_states[self.layer]  # (P, [1 +] g*g, D)
-        grid = int(states.shape[1] ** 0.5)
-        return states[:, states.shape[1] - grid * grid :].transpose(1, 2).unflatten(-1, (grid, grid))
+        pixels = self.normal(photos)  # (P, 3, S, S)
+        size = (self.side, self.side)
+        if pixels.shape[-2:] != size:
+            pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+        found = self._look(pixels.to(self.vision.dtype)).hidden_states[self.layer]  # (P, [CLS, registers] + g*g, D)
+        patches = found[:, found.shape[1] - self.grid**2 :]  # (P, g*g, D)
+        return patches.transpose(1, 2).unflatten(-1, (self.grid, self.grid))
+
+    def _look(self, pixels: Tensor) -> Any:
+        """The ViT's outputs, asked in the way of its class."""
+        config = self.vision.config
+        if config.model_type == "siglip2_vision_model":  # takes patches, of any number
+            n, p = self.grid, self.patch
+            cut = pixels.unflatten(3, (n, p)).unflatten(2, (n, p))  # (P, 3, n, p, n, p): row, y, column, x
+            patches = cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (P, n*n, p*p*3)
+            every = torch.ones(patches.shape[:2], dtype=torch.int32, device=pixels.device)
+            shapes = torch.tensor([[n, n]] * len(pixels), device=pixels.device)
+            return self.vision(
+                pixel_values=patches, pixel_attention_mask=every, spatial_shapes=shapes, output_hidden_states=True
+            )
+        # Learned positions of another grid are stretched to ours; classes with rotary ones know no such word.
+        trained = getattr(config, "image_size", self.side)
+        stretch = {} if trained == self.side or "rope_theta" in config.to_dict() else {"interpolate_pos_encoding": True}
+        return self.vision(pixels, output_hidden_states=True, **stretch)

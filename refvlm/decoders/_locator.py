@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from refvlm.decoders._reading import ReadingLayer, seats
 from refvlm.matching import group_pairs, match
 from refvlm.vision import View, cell_middles, valid_cells
 
@@ -58,23 +59,30 @@ class Sight:
 
 
 class Locator(nn.Module):
-    """Hidden states (N, query_width) and a `View` -> heat maps and boxes."""
+    """Hidden states (N, query_width) and a `View` -> heat maps and boxes. With `layers`, queries first read the coarse map by
+    so many layers of cross attention (the paper's sizes: width 256, 6 layers)."""
 
-    def __init__(self, query_width: int, width: int, hidden: int = 128) -> None:
+    def __init__(self, query_width: int, width: int, hidden: int = 128, layers: int = 0) -> None:
         super().__init__()
         self.query = nn.Sequential(
             nn.LayerNorm(query_width), nn.Linear(query_width, width), nn.ReLU(), nn.Linear(width, 2 * width)
         )
+        self.layers = nn.ModuleList(ReadingLayer(width) for _ in range(layers))
         self.key = nn.Conv2d(width, width, 1)
         self.sight = nn.Sequential(nn.Linear(2 * width, hidden), nn.ReLU(), nn.Linear(hidden, 5))
 
     def forward(self, queries: Tensor, view: View) -> Located:
         search, own = self.query(queries).chunk(2, -1)  # (N, C) each
+        height, width = view.maps.coarse.shape[-2:]
+        showing = valid_cells(view.maps.extent_wh, height, width).flatten(1)  # (P, h*w)
+        if self.layers:
+            memory = view.maps.coarse.flatten(2).transpose(1, 2)  # (P, h*w, C)
+            for layer in self.layers:
+                own = layer(own, memory, showing, view.owner)
+            search = search + own
         keys = self.key(view.maps.coarse).flatten(2)  # (P, C, h*w)
         heat = compare(search, keys, view.owner) / search.shape[-1] ** 0.5
-        height, width = view.maps.coarse.shape[-2:]
-        valid = valid_cells(view.maps.extent_wh, height, width).flatten(1)[view.owner]
-        return Located(own, heat.float().masked_fill(~valid, -1e4), view)
+        return Located(own, heat.float().masked_fill(~showing[view.owner], -1e4), view)
 
     def at(self, located: Located, cells: Tensor, rows: Tensor | None = None) -> Sight:
         """Read off boxes at `cells` (N,) of the coarse map, for all references or for `rows` of them."""
@@ -177,12 +185,7 @@ def sample_windows(maps: Tensor, corners: Tensor, owner: Tensor, size: int) -> T
     middles = cell_middles(size, size, maps.device)  # (size*size, 2)
     low, span = corners[:, None, :2], (corners[:, 2:] - corners[:, :2])[:, None]
     points = (low + middles[None] * span) * 2 - 1  # (N, size*size, 2)
-    sizes = torch.bincount(owner, minlength=photos)
-    most = int(sizes.max())
-    order = torch.argsort(owner, stable=True)
-    first = torch.cumsum(sizes, 0) - sizes
-    slot = torch.empty_like(owner)
-    slot[order] = torch.arange(n, device=owner.device) - first[owner[order]]
+    slot, most = seats(owner, photos)
     grid = points.new_zeros(photos, most, size * size, 2)
     grid[owner, slot] = points
     sampled = F.grid_sample(maps, grid.to(maps.dtype), align_corners=False, padding_mode="zeros")  # (P, C, most, s*s)

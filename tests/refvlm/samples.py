@@ -7,7 +7,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from refvlm.collator import Collator, Seen
+from refvlm.collator import Asked, Collator, Seen, collate_questions
+from refvlm.generation import Answered, generate
 from refvlm.model import RefVLMForConditionalGeneration, decoder_class
 from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from refvlm.recipes import smoke_config
@@ -95,3 +96,18 @@ def collator(own: RefVLMProcessor) -> Collator:
     """For the model above."""
     kinds = ("box", "mask", "keypoint", "depth")
     return Collator(own, {kind: decoder_class(kind) for kind in kinds}, load_depth)
+
+
+def answers(
+    own: RefVLMForConditionalGeneration,
+    words: RefVLMProcessor,
+    photos: list[Seen],
+    which: list[tuple[int, int]],
+    length: int = 24,
+) -> list[Answered]:
+    """Answers to dialogue d of photo p for every (p, d)."""
+    used = sorted({p for p, _ in which})
+    pixels = [photos[p].photo for p in used]
+    asked = [Asked(used.index(p), photos[p].dialogues[d], 1) for p, d in which]
+    frames = [words.frame((photo.shape[1], photo.shape[0])) for photo in pixels if photo is not None]
+    return generate(own, collate_questions(words, pixels, asked), frames, max_new_tokens=length)
