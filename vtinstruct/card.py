@@ -20,11 +20,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from vtinstruct.manifest import Manifest, Shard
+from vtinstruct import album
+from vtinstruct.album import CONFIG, SPLIT
+from vtinstruct.features import json_features, yaml_features
+from vtinstruct.manifest import ImageFile, Manifest, Shard
 from vtinstruct.schema import SCHEMA
 
 ALL = "all"
 README = "README.md"
+Listed = Shard | ImageFile
+# SPDX ids, lower case, that the Hub has a name for (https://huggingface.co/docs/hub/repositories-licenses)
+HUB_LICENCES = """apache-2.0 mit ms-pl bsd-2-clause bsd-3-clause cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0
+    cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
+    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 odc-by odbl pddl"""
 
 
 def content_version(content_hash: str) -> str:
@@ -32,61 +40,94 @@ def content_version(content_hash: str) -> str:
     return f"1.{int(content_hash[:8], 16)}.{int(content_hash[8:16], 16)}"
 
 
-def card(manifest: Manifest, name: str) -> str:
-    """The card's text: YAML for machines, then tables for people. `name` is a title, of any characters."""
-    return f"---\n{_yaml(_front(manifest, name))}---\n\n{_body(manifest, name)}"
+def title(manifest: Manifest) -> str:
+    """What the card calls the dataset."""
+    return f"VT-Instruct: {', '.join(manifest.sources)}"
 
 
-def _front(manifest: Manifest, name: str) -> dict[str, Any]:
+def card(manifest: Manifest) -> str:
+    """The card's text: YAML for machines, then tables for people."""
+    return f"---\n{_yaml(front(manifest))}---\n\n{_body(manifest)}"
+
+
+def front(manifest: Manifest) -> dict[str, Any]:
+    """What the card says to machines."""
     version = content_version(manifest.content_hash)
-    tasks: dict[str, Sequence[str]] = {task: (task,) for task in manifest.tasks()}
     configs: list[dict[str, Any]] = []
     infos: list[dict[str, Any]] = []
-    for config, members in {ALL: manifest.tasks(), **tasks}.items():
-        by_split = _by_split(manifest, members)
-        files = [{"split": split, "path": _patterns(shards)} for split, shards in by_split.items()]
+    for config, by_split in _configs(manifest).items():
+        # every shard by its name: with a pattern, a stream would not notice that one is missing or does not belong
+        files = [{"split": split, "path": [shard.path for shard in shards]} for split, shards in by_split.items()]
         configs.append({"config_name": config, "default": config == ALL, "version": version, "data_files": files})
         infos.append(_info(config, by_split))
     return {
-        "pretty_name": name,
-        "license": "other",
-        "license_name": "per-source",
+        "pretty_name": title(manifest),
+        **_licence(manifest),
+        "language": ["en"],
         "task_categories": ["image-text-to-text", "object-detection", "image-segmentation"],
+        "size_categories": [_size(sum(shard.rows for shard in manifest.files))],
         "tags": ["visual-grounding", "referring-expressions", "vt-instruct"],
         "configs": configs,
         "dataset_info": infos,
     }
 
 
-def _by_split(manifest: Manifest, tasks: Sequence[str]) -> dict[str, list[Shard]]:
-    found: dict[str, list[Shard]] = {}
-    for shard in manifest.files:
-        if shard.task in tasks:
-            found.setdefault(shard.split, []).append(shard)
+def _licence(manifest: Manifest) -> dict[str, str]:
+    """One licence where all sources have the same and the Hub knows it."""
+    found = {info.licence.lower() for info in manifest.sources.values()}
+    if len(found) == 1 and found <= set(HUB_LICENCES.split()):
+        return {"license": found.pop()}
+    return {"license": "other", "license_name": "per-source"}
+
+
+def _size(rows: int) -> str:
+    """The Hub's name for so many rows."""
+    steps = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+    place = min(max(len(str(max(rows, 1))) - 3, 0), len(steps))
+    if place == 0:
+        return f"n<{steps[0]}"
+    return f"{steps[place - 1]}<n<{steps[place]}" if place < len(steps) else f"n>{steps[-1]}"
+
+
+def _whole(manifest: Manifest) -> tuple[str, ...]:
+    """The configurations of all rows: `all`, and the name of the mix that chose them."""
+    mix = (manifest.options.get("mix") or {}).get("name", ALL)
+    taken = {ALL, CONFIG, *manifest.tasks()}
+    return (ALL,) if mix in taken or not re.fullmatch(r"[\w.-]+", mix) else (ALL, mix)
+
+
+def _configs(manifest: Manifest) -> dict[str, dict[str, list[Listed]]]:
+    """Configuration -> split -> its files."""
+    found: dict[str, dict[str, list[Listed]]] = {name: _by_split(manifest.files) for name in _whole(manifest)}
+    for task in manifest.tasks():
+        found[task] = _by_split([shard for shard in manifest.files if shard.task == task])
+    if manifest.images:
+        found[CONFIG] = {SPLIT: list(manifest.images)}
+    return found
+
+
+def _by_split(shards: Sequence[Shard]) -> dict[str, list[Listed]]:
+    found: dict[str, list[Listed]] = {}
+    for shard in shards:
+        found.setdefault(shard.split, []).append(shard)
     return dict(sorted(found.items()))
 
 
-def _patterns(shards: Sequence[Shard]) -> list[str]:
-    # patterns rather than names: 25 tasks of thousands of shards would make a card of megabytes
-    return sorted({f"data/{shard.task}/{shard.split}/*.arrow" for shard in shards})
+def _schema(config: str) -> pa.Schema:
+    return album.SCHEMA if config == CONFIG else SCHEMA
 
 
-def _info(config: str, by_split: Mapping[str, Sequence[Shard]]) -> dict[str, Any]:
+def _info(config: str, by_split: Mapping[str, Sequence[Listed]]) -> dict[str, Any]:
     splits = [
         {"name": split, "num_bytes": sum(s.bytes for s in shards), "num_examples": sum(s.rows for s in shards)}
         for split, shards in by_split.items()
     ]
     size = sum(shard.bytes for shards in by_split.values() for shard in shards)
-    return {
-        "config_name": config,
-        "features": [{"name": field.name, **_yaml_feature(field.type)} for field in SCHEMA],
-        "splits": splits,
-        "download_size": size,
-        "dataset_size": size,
-    }
+    features = yaml_features(_schema(config))
+    return {"config_name": config, "features": features, "splits": splits, "download_size": size, "dataset_size": size}
 
 
-def _body(manifest: Manifest, name: str) -> str:
+def _body(manifest: Manifest) -> str:
     sources = [
         (source, info.licence, ", ".join(info.splits), info.version, info.homepage)
         for source, info in manifest.sources.items()
@@ -102,7 +143,7 @@ def _body(manifest: Manifest, name: str) -> str:
     ]
     return "\n".join(
         [
-            f"# {_cell(name)}\n",
+            f"# {_cell(title(manifest))}\n",
             "Dialogues over photos whose answers point at them with boxes, masks, keypoints, points and depth, in TRP.\n",
             "```python",
             "from datasets import load_dataset",
@@ -187,43 +228,24 @@ def _cell(value: object) -> str:
     return text
 
 
-# --- features, in the two notations of `datasets` -----------------------------------------------------------------------
+# --- beside the shards -----------------------------------------------------------------------------------------------
 
 
-def _feature(type_: pa.DataType) -> Any:
-    if pa.types.is_struct(type_):
-        return {type_.field(i).name: _feature(type_.field(i).type) for i in range(type_.num_fields)}
-    if pa.types.is_list(type_):
-        return {"feature": _feature(type_.value_type), "_type": "List"}
-    return {"dtype": _dtype(type_), "_type": "Value"}
+def side_files(manifest: Manifest) -> dict[str, str]:
+    """The small files around the shards, path -> text: `state.json` and `dataset_info.json` of every folder of Arrow
+    shards, with which `datasets.load_from_disk` maps them where they lie."""
+    found: dict[str, str] = {}
+    for config, by_split in _configs(manifest).items():
+        for split, shards in by_split.items() if config not in _whole(manifest) else ():
+            if shards[0].path.endswith(".arrow"):
+                made = _split_files(config, split, shards)
+                found |= {
+                    f"data/{config}/{split}/{name}": json.dumps(wire, indent=1) + "\n" for name, wire in made.items()
+                }
+    return found
 
 
-def _dtype(type_: pa.DataType) -> str:
-    return {"double": "float64"}.get(str(type_), str(type_))
-
-
-def _yaml_feature(type_: pa.DataType) -> dict[str, Any]:
-    if pa.types.is_struct(type_):
-        return {"struct": _yaml_struct(type_)}
-    if pa.types.is_list(type_):
-        inner = type_.value_type
-        return {"list": _yaml_struct(inner) if pa.types.is_struct(inner) else _dtype(inner)}
-    return {"dtype": _dtype(type_)}
-
-
-def _yaml_struct(type_: pa.StructType) -> list[dict[str, Any]]:
-    fields = (type_.field(i) for i in range(type_.num_fields))
-    return [{"name": field.name, **_yaml_feature(field.type)} for field in fields]
-
-
-def features() -> dict[str, Any]:
-    """The shard schema as `datasets` writes it to JSON."""
-    return {field.name: _feature(field.type) for field in SCHEMA}
-
-
-def split_files(task: str, split: str, shards: Sequence[Shard]) -> dict[str, str]:
-    """`state.json` and `dataset_info.json` of one split's folder, with which `datasets.load_from_disk` maps the shards
-    where they lie."""
+def _split_files(config: str, split: str, shards: Sequence[Listed]) -> dict[str, dict[str, Any]]:
     content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
     state = {
         "_data_files": [{"filename": shard.path.rsplit("/", 1)[1]} for shard in shards],
@@ -234,10 +256,9 @@ def split_files(task: str, split: str, shards: Sequence[Shard]) -> dict[str, str
         "_output_all_columns": False,
         "_split": split,
     }
-    info = {"config_name": task, "features": features(), "version": {"version_str": content_version(content)}}
-    return {
-        name: json.dumps(wire, indent=1) + "\n" for name, wire in (("state.json", state), ("dataset_info.json", info))
-    }
+    features = json_features(_schema(config))
+    info = {"config_name": config, "features": features, "version": {"version_str": content_version(content)}}
+    return {"state.json": state, "dataset_info.json": info}
 
 
 # --- YAML ------------------------------------------------------------------------------------------------------------

@@ -13,16 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import yaml
 from numpy.typing import NDArray
 
-from vtinstruct import card
+from vtinstruct import album, card
 from vtinstruct.dialogue import StoredPhoto
-from vtinstruct.manifest import DatasetError, Manifest, Shard, content_hash, read_manifest
-from vtinstruct.photos import PhotoError, locate, look, look_depth
+from vtinstruct.manifest import LEDGER, DatasetError, ImageFile, Manifest, Shard, content_hash, read_manifest
+from vtinstruct.photos import PhotoError, look_in
 from vtinstruct.shards import open_batches
 from vtinstruct.soundness import faults
+from vtinstruct.streams import FORMATS, read_stream
 from vtinstruct.units import Depth
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
+LOADED = "`load_from_disk` would not work"
+SIDE = {"croissant.json": "it describes other files"}
 MOST = 20  # findings of one shard; a broken shard has thousands of the same
 
 
@@ -55,11 +60,16 @@ def check(root: Path, photos: bool = False, progress: Callable[[int, int], None]
     bytes in all. Raises `DatasetError` only when there is no usable manifest at all."""
     manifest = read_manifest(root)
     found = list(_around(root, manifest))
-    total, done = sum(shard.bytes for shard in manifest.files), 0
+    total, done = sum(file.bytes for file in (*manifest.files, *manifest.images)), 0
     pictures = _Pictures(root) if photos else None
+    embedded = _Embedded(root) if manifest.images else None
+    if embedded is not None:
+        for file in manifest.images:
+            found.extend(embedded.take_file(file))
+            done += file.bytes
     ids: dict[str, list[NDArray[np.int64]]] = {}
     for shard in manifest.files:
-        found.extend(_limited(_shard(root, shard, ids.setdefault(shard.task, []), pictures), shard.path))
+        found.extend(_limited(_shard(root, shard, ids.setdefault(shard.task, []), pictures, embedded), shard.path))
         done += shard.bytes
         if progress is not None:
             progress(done, total)
@@ -71,27 +81,38 @@ def check(root: Path, photos: bool = False, progress: Callable[[int, int], None]
         found.extend(pictures.findings)
     rows, units = sum(s.rows for s in manifest.files), sum(s.units for s in manifest.files)
     seen = len(pictures.seen) if pictures is not None else 0
-    return Checked(tuple(found), len(manifest.files), rows, units, total, seen)
+    return Checked(tuple(found), len(manifest.files) + len(manifest.images), rows, units, total, seen)
 
 
 def _around(root: Path, manifest: Manifest) -> Iterator[Finding]:
     """The files around the shards, and files that do not belong."""
-    listed = {shard.path for shard in manifest.files}
-    for path in sorted((root / "data").rglob("*.arrow")):
+    listed = {file.path for file in (*manifest.files, *manifest.images)}
+    for path in sorted((root / "data").rglob("*")):
         relative = path.relative_to(root).as_posix()
-        if relative not in listed:
+        if path.suffix[1:] in FORMATS and relative not in listed:
             yield Finding(relative, "", "is in no manifest, and readers would load it; remove it")
-    if content_hash(manifest.files, manifest.sources) != manifest.content_hash:
+    if content_hash(manifest.files, manifest.sources, manifest.images) != manifest.content_hash:
         yield Finding("manifest.json", "", "its content hash is not that of what it lists; build the dataset again")
-    version = card.content_version(manifest.content_hash)
-    if version not in _text(root / card.README):
-        yield Finding(card.README, "", "is missing or of another build: `datasets` would serve stale rows")
-    for task in manifest.tasks():
-        for split in manifest.splits(task):
-            for name, text in card.split_files(task, split, manifest.shards(task, split)).items():
-                relative = f"data/{task}/{split}/{name}"
-                if _text(root / relative) != text:
-                    yield Finding(relative, "", "is missing or of another build: `load_from_disk` would not work")
+    yield from _card(root, manifest)
+    for relative, text in card.side_files(manifest).items():
+        if _text(root / relative) != text:
+            yield Finding(relative, "", f"is missing or of another build: {SIDE.get(Path(relative).name, LOADED)}")
+    dropped, kept = sum(drop.count for drop in manifest.drops), _text(root / LEDGER).count("\n")
+    if dropped != kept:
+        yield Finding(LEDGER, "", f"has {kept} lines, the manifest counts {dropped} drops and repairs")
+
+
+def _card(root: Path, manifest: Manifest) -> Iterator[Finding]:
+    """What the card says to loaders must be what was built; its words may be anyone's."""
+    text = _text(root / card.README)
+    try:
+        front = yaml.load(text.split("---\n", 2)[1], _LOADER)
+        said = {key: front.get(key) for key in ("configs", "dataset_info")}
+    except (IndexError, AttributeError, yaml.YAMLError):
+        said = {}
+    right = card.front(manifest)
+    if said != {key: right[key] for key in ("configs", "dataset_info")}:
+        yield Finding(card.README, "", "is missing or of another build: `datasets` would serve stale or missing rows")
 
 
 def _text(path: Path) -> str:
@@ -109,16 +130,25 @@ def _limited(findings: Iterator[Finding], path: str) -> Iterator[Finding]:
         yield finding
 
 
-def _shard(root: Path, shard: Shard, ids: list[NDArray[np.int64]], pictures: _Pictures | None) -> Iterator[Finding]:
-    path = root / shard.path
+def _bytes(root: Path, file: Shard | ImageFile) -> Iterator[Finding]:
+    """Whether a file's bytes are those of the manifest."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with (root / file.path).open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        yield Finding(shard.path, "", f"{error.strerror or error}; the manifest lists {shard.rows} rows in it")
+        yield Finding(file.path, "", f"{error.strerror or error}; the manifest lists {file.rows} rows in it")
         return
-    if digest != shard.sha256:
-        yield Finding(shard.path, "", "its bytes are not those that were built (SHA-256 differs)")
+    if digest != file.sha256:
+        yield Finding(file.path, "", "its bytes are not those that were built (SHA-256 differs)")
+
+
+def _shard(
+    root: Path, shard: Shard, ids: list[NDArray[np.int64]], pictures: _Pictures | None, embedded: _Embedded | None
+) -> Iterator[Finding]:
+    path = root / shard.path
+    yield from _bytes(root, shard)
+    if not path.is_file():
+        return
     rows = units = 0
     try:
         for batch in open_batches(path):
@@ -134,6 +164,8 @@ def _shard(root: Path, shard: Shard, ids: list[NDArray[np.int64]], pictures: _Pi
                 yield Finding(shard.path, str(names[row]), text)
             if pictures is not None:
                 pictures.take(shard.path, batch)
+            if embedded is not None:
+                yield from embedded.take(shard.path, batch)
     except (DatasetError, ValueError) as error:  # Arrow's errors are ValueErrors
         yield Finding(shard.path, "", str(error).removeprefix(f"{path}: "))
         return
@@ -141,6 +173,51 @@ def _shard(root: Path, shard: Shard, ids: list[NDArray[np.int64]], pictures: _Pi
         yield Finding(shard.path, "", f"has {rows} rows, the manifest says {shard.rows}")
     if units != shard.units:
         yield Finding(shard.path, "", f"has {units} units, the manifest says {shard.units}")
+
+
+class _Embedded:
+    """The files in the `images` configuration, and whether every row's are among them, with the right bytes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._hashes: dict[str, str] = {}
+        self._missed: set[str] = set()
+
+    def take_file(self, file: ImageFile) -> Iterator[Finding]:
+        """One file of embedded photos."""
+        yield from _bytes(self._root, file)
+        path, rows = self._root / file.path, 0
+        if not path.is_file():
+            return
+        try:
+            for batch in read_stream(path, album.SCHEMA):
+                batch.validate(full=True)
+                rows += batch.num_rows
+                for digest, paths, content in zip(*map(batch.column, ("sha256", "paths", "bytes")), strict=True):
+                    if hashlib.sha256(content.as_buffer()).hexdigest() != digest.as_py():
+                        yield Finding(file.path, str(paths[0]), "its bytes are not those of its SHA-256")
+                    self._hashes.update(dict.fromkeys(paths.as_py(), digest.as_py()))
+        except (DatasetError, ValueError) as error:  # Arrow's errors are ValueErrors
+            yield Finding(file.path, "", str(error).removeprefix(f"{path}: "))
+            return
+        if rows != file.rows:
+            yield Finding(file.path, "", f"has {rows} rows, the manifest says {file.rows}")
+
+    def take(self, shard: str, batch: pa.RecordBatch) -> Iterator[Finding]:
+        """The references of a batch of rows."""
+        named = album.Named()
+        named.take(batch)
+        for path, photo in named.photos.items():
+            yield from self._look(shard, path, photo.sha256)
+        for path in named.depths:
+            yield from self._look(shard, path, "")
+
+    def _look(self, shard: str, path: str, sha256: str) -> Iterator[Finding]:
+        there = self._hashes.get(path)
+        if path not in self._missed and (there is None or sha256 not in ("", there)):
+            self._missed.add(path)
+            what = "is not among the embedded photos" if there is None else "is embedded with other bytes than rows say"
+            yield Finding(shard, "", f"{path} {what}")
 
 
 class _Pictures:
@@ -168,7 +245,7 @@ class _Pictures:
             return
         self.seen.add(photo.path)
         try:
-            now = look(locate(self._root, photo.path))
+            now = look_in(self._root, photo.path)
         except PhotoError as error:
             self.findings.append(Finding(shard, name, f"{photo.path}: {error.reason}: {error.detail}"))
             return
@@ -183,7 +260,7 @@ class _Pictures:
             return
         self.seen.add(depth.path)
         try:
-            size = look_depth(locate(self._root, depth.path)).size_wh
+            size = look_in(self._root, depth.path, depth=True).size_wh
         except PhotoError as error:
             self.findings.append(Finding(shard, name, f"{depth.path}: {error.reason}: {error.detail}"))
             return

@@ -63,6 +63,12 @@ def build(
     seed: Annotated[int, typer.Option(help="Another seed draws other wordings, prompts and samples.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes. Any number gives the same bytes.")] = 1,
     photos: Annotated[str, typer.Option(help="link: to the sources' folders; copy: into the dataset.")] = "link",
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put photos and depth maps into the dataset's files, each once.")
+    ] = False,
+    format: Annotated[
+        str, typer.Option(help="arrow: mapped, for training; parquet: a third as large, for the Hub.")
+    ] = "arrow",
     skip_photo_check: Annotated[bool, typer.Option(help="Do not open photos: no hashes, no size check.")] = False,
     licence: Annotated[
         list[str] | None,
@@ -84,11 +90,16 @@ def build(
     from vtinstruct.build.licences import read_licences
     from vtinstruct.build.mix import read_mix
     from vtinstruct.build.progress import leak_table, summary_table, watching
+    from vtinstruct.streams import FORMATS
 
     if photos not in ("link", "copy"):
         raise DatasetError(f"--photos {photos}: link or copy is right")
-    if photos == "copy" and skip_photo_check:
-        raise DatasetError("--photos copy reads every photo; leave out --skip-photo-check")
+    if format not in FORMATS:
+        raise DatasetError(f"--format {format}: {' or '.join(FORMATS)} is right")
+    if (photos == "copy" or embed) and skip_photo_check:
+        raise DatasetError(f"{'--embed' if embed else '--photos copy'} reads every photo; leave out --skip-photo-check")
+    if photos == "copy" and embed:
+        raise DatasetError("--photos copy and --embed are two ways of taking photos along; one is right")
     chosen = choose(sources, _names(splits))
     wanted = Options(
         _names(tasks),
@@ -99,6 +110,8 @@ def build(
         mix=read_mix(mix) if mix else None,
         exclude_images_of=tuple(exclude_images_of or ()),
         licences=read_licences(licence or ()),
+        format=format,
+        embed=embed,
     )
     with watching(Console(stderr=True)) as watcher:
         for choice in chosen:

@@ -17,6 +17,7 @@ from typing import Any, cast
 from vtinstruct.record import Category
 
 NAME = "manifest.json"
+LEDGER = "drops.jsonl"  # everything left out or repaired, one JSON line each; the manifest has the counts
 FORMAT = "vtinstruct-dataset"
 VERSION = 1
 
@@ -42,6 +43,16 @@ class Shard:
     units: int
     task: str
     split: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One file of embedded photos and depth maps (`album`): `path` relative to the dataset, hash, bytes, rows."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,7 @@ class Manifest:
     drops: tuple[DropCount, ...] = ()
     sampled_out: tuple[SampledOut, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
+    images: tuple[ImageFile, ...] = ()
 
     def tasks(self) -> tuple[str, ...]:
         """The tasks that have rows, sorted."""
@@ -159,9 +171,9 @@ class Manifest:
         return found
 
 
-def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo]) -> str:
-    """SHA-256 over what the dataset says: shard paths and hashes, depth maps, vocabularies."""
-    said = {
+def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo], images: Sequence[ImageFile] = ()) -> str:
+    """SHA-256 over what the dataset says: shard paths and hashes, depth maps, vocabularies, embedded photos."""
+    said: dict[str, Any] = {
         "shards": [[f.path, f.sha256, f.rows] for f in files],
         "depth": {name: {s: i.depth_sha256 for s, i in info.splits.items()} for name, info in sources.items()},
         "vocabulary": {
@@ -169,6 +181,8 @@ def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo]) -> s
             for name, info in sources.items()
         },
     }
+    if images:
+        said["images"] = [[f.path, f.sha256, f.rows] for f in images]
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -221,6 +235,7 @@ def _manifest(fields: dict[str, Any]) -> Manifest:
         # datasets built before these were counted lack them
         tuple(SampledOut(**count) for count in fields.get("sampled_out", ())),
         tuple(Overlap(**pair) for pair in fields.get("overlaps", ())),
+        tuple(ImageFile(**file) for file in fields.get("images", ())),
     )
 
 

@@ -2,7 +2,8 @@
 
 Never turned by EXIF: annotations are in stored pixels, and `datasets.Image` turns. Never outside the dataset: a row
 names `images/<source>/<path>`, where `images/<source>` may be a link to the source's own folder and nothing may leave
-that folder. Never larger than `MAX_PIXELS`, so that a small hostile file cannot fill the memory.
+that folder; where nothing stands there, it is looked for among the embedded photos (`album`). Never larger than
+`MAX_PIXELS`, so that a small hostile file cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from vtinstruct.album import album_of
 from vtinstruct.dialogue import StoredPhoto
 from vtinstruct.units import Depth
 
@@ -91,13 +93,25 @@ def _open(data: bytes, path: object, what: str = "photo") -> Image.Image:
 
 def look(path: Path) -> Seen:
     """Hash a picture file and read its size from its header, without decoding it. Raises `PhotoError`."""
-    data = _read(path)
-    return Seen(hashlib.sha256(data).hexdigest(), _open(data, path).size)
+    return _seen(_read(path), path)
 
 
 def look_depth(path: Path) -> Seen:
     """`look` for a depth map, which may be a `.npy` file too. Raises `PhotoError`."""
-    data = _read(path, "depth")
+    return _depth_seen(_read(path, "depth"), path)
+
+
+def look_in(root: Path, path: str, depth: bool = False) -> Seen:
+    """`look`, or `look_depth`, at a file that the dataset at `root` names. Raises `PhotoError`."""
+    data = file_bytes(root, path, "depth" if depth else "photo")
+    return _depth_seen(data, Path(path)) if depth else _seen(data, path)
+
+
+def _seen(data: bytes, path: object) -> Seen:
+    return Seen(hashlib.sha256(data).hexdigest(), _open(data, path).size)
+
+
+def _depth_seen(data: bytes, path: Path) -> Seen:
     if path.suffix != ".npy":
         return Seen(hashlib.sha256(data).hexdigest(), _open(data, path, "depth").size)
     shape = _array(data, path).shape
@@ -127,6 +141,15 @@ def locate(root: Path, path: str) -> Path:
     return found
 
 
+def file_bytes(root: Path, path: str, what: str = "photo") -> bytes:
+    """The bytes of a file that the dataset at `root` names: from its folder, or else out of its embedded photos. Raises
+    `PhotoError`."""
+    file = locate(root, path)
+    if not file.exists() and (album := album_of(root)) is not None and path in album:
+        return album.read(path)
+    return _read(file, what)
+
+
 def _stored(photo: StoredPhoto | Mapping[str, Any]) -> StoredPhoto:
     if isinstance(photo, StoredPhoto):
         return photo
@@ -143,8 +166,8 @@ def open_photo(root: Path, photo: StoredPhoto | Mapping[str, Any]) -> Image.Imag
     another size than the row says: then no box would fit.
     """
     stored = _stored(photo)
-    path = locate(Path(root), stored.path)
-    picture = _open(_read(path), path)
+    path = Path(root) / stored.path
+    picture = _open(file_bytes(Path(root), stored.path), path)
     if picture.size != stored.size_wh:
         detail = f"{picture.size} pixels, the row says {stored.size_wh}; the photo that was built from is right"
         raise PhotoError("photo: another size", path, detail)
@@ -160,13 +183,16 @@ def read_depth(root: Path, depth: Depth, size_wh: tuple[int, int] | None = None)
     Reads grey PNG or TIFF of 8 or 16 bits (or float TIFF) and `.npy`; metres = stored value * `depth.scale`. Raises
     `PhotoError` also when the size is not `size_wh` or a value is negative or not finite.
     """
-    path = locate(Path(root), depth.path)
-    return depth_of(path, depth.scale, size_wh)
+    data = file_bytes(Path(root), depth.path, "depth")
+    return _metres(data, Path(root) / depth.path, depth.scale, size_wh)
 
 
 def depth_of(path: Path, scale: float, size_wh: tuple[int, int] | None = None) -> NDArray[np.float32]:
     """`read_depth` for a file whose place is already known to be allowed."""
-    data = _read(path, "depth")
+    return _metres(_read(path, "depth"), path, scale, size_wh)
+
+
+def _metres(data: bytes, path: Path, scale: float, size_wh: tuple[int, int] | None) -> NDArray[np.float32]:
     stored = _array(data, path) if path.suffix == ".npy" else _grey(_open(data, path, "depth"), path)
     if stored.ndim != 2 or (size_wh is not None and stored.shape != (size_wh[1], size_wh[0])):
         raise PhotoError("depth: another size", path, f"shape {stored.shape}, the photo is {size_wh} (width, height)")

@@ -7,15 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import datasets
 import pytest
 import yaml
 from datasets.exceptions import DatasetGenerationError
+from huggingface_hub import DatasetCard, DatasetCardData
 
-from vtinstruct import card
+from vtinstruct import album, card
 from vtinstruct.build import Options, build, choose
 from vtinstruct.build.progress import Silent
+from vtinstruct.features import json_features, yaml_features
 from vtinstruct.manifest import DropCount, Manifest, Shard, SourceInfo, read_manifest
 from vtinstruct.schema import SCHEMA
 from vtinstruct.shards import dialogue_from_row, read_dialogues
@@ -36,31 +39,69 @@ def load(tmp_path, monkeypatch):
     return loaded
 
 
-def test_features_are_those_that_datasets_reads_off_the_schema():
-    features = datasets.Features.from_arrow_schema(SCHEMA)
-    assert card.features() == features.to_dict()
-    infos = yaml.safe_load(card.card(manifest_of(), "x").split("---\n")[1])["dataset_info"]
-    for info in infos:
-        assert datasets.Features._from_yaml_list(info["features"]) == features
+@pytest.mark.parametrize("schema", [SCHEMA, album.SCHEMA])
+def test_features_are_those_that_datasets_reads_off_the_schema(schema):
+    features = datasets.Features.from_arrow_schema(schema)
+    assert json_features(schema) == features.to_dict()
+    assert datasets.Features._from_yaml_list(yaml_features(schema)) == features
 
 
-def manifest_of(name: str = "det") -> Manifest:
+def manifest_of(name: str = "det", **fields) -> Manifest:
     shard = Shard(f"data/{name}/val/data-00000-of-00001.arrow", "ab" * 32, 10, 3, 4, name, "val")
     source = SourceInfo("A <b>title</b>", "https://example.org/?a|b", "CC0-1.0", "1", {})
     drops = (DropCount("s", "val", "", "a | reason\nof <two> lines", False, 2),)
-    return Manifest("0123456789abcdef" * 4, "0.1.0", 0, {}, {"source|one": source}, (shard,), drops)
+    made = Manifest("0123456789abcdef" * 4, "0.1.0", 0, {}, {"source|one": source}, (shard,), drops)
+    return replace(made, **fields)
 
 
 def test_the_card_is_yaml_and_its_text_is_escaped():
-    text = card.card(manifest_of(), 'A "name": of \x85 any \u2028 letters 😀')
+    odd = 'A "name": of \x85 any \u2028 letters 😀'
+    manifest = manifest_of()
+    text = card.card(replace(manifest, sources={odd: manifest.sources["source|one"]}))
     _, front, body = text.split("---\n", 2)
     wire = yaml.safe_load(front)
-    assert wire["pretty_name"] == 'A "name": of \x85 any \u2028 letters 😀'
+    assert wire["pretty_name"] == f"VT-Instruct: {odd}"
     assert [config["config_name"] for config in wire["configs"]] == ["all", "det"]
-    assert wire["configs"][1]["data_files"] == [{"split": "val", "path": ["data/det/val/*.arrow"]}]
+    assert wire["configs"][1]["data_files"] == [{"split": "val", "path": ["data/det/val/data-00000-of-00001.arrow"]}]
     assert wire["dataset_info"][0]["splits"] == [{"name": "val", "num_bytes": 10, "num_examples": 3}]
     assert "<b>" not in body
     assert "| s | val | - | a &#124; reason of &lt;two&gt; lines | dropped | 2 |" in body
+
+
+def test_the_card_passes_the_hubs_own_reading():
+    text = card.card(manifest_of())
+    data = DatasetCard(text).data
+    assert isinstance(data, DatasetCardData)
+    wire = yaml.safe_load(text.split("---\n")[1])
+    assert data.to_dict() == wire  # nothing is lost or read otherwise
+    assert wire["license"] == "cc0-1.0"
+    assert "license_name" not in wire
+    assert wire["size_categories"] == ["n<1K"]
+    configs = datasets.utils.metadata.MetadataConfigs.from_dataset_card_data(data)
+    assert configs.get_default_config_name() == "all"
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (123_456_789, "100M<n<1B"), (10**13, "n>1T")]
+)
+def test_sizes_have_the_hubs_names(rows, size):
+    shard = replace(manifest_of().files[0], rows=rows)
+    assert card.front(manifest_of(files=(shard,)))["size_categories"] == [size]
+
+
+def test_several_licences_are_no_single_one():
+    own = manifest_of().sources["source|one"]
+    front = card.front(manifest_of(sources={"a": own, "b": replace(own, licence="LicenseRef-X")}))
+    assert (front["license"], front["license_name"]) == ("other", "per-source")
+
+
+def test_a_mix_has_a_configuration_of_its_name():
+    def names(mix):
+        return [config["config_name"] for config in card.front(manifest_of(options={"mix": {"name": mix}}))["configs"]]
+
+    assert names("stage1") == ["all", "stage1", "det"]
+    for taken in ("det", "images", "a/b", "all"):
+        assert names(taken) == ["all", "det"]
 
 
 def test_another_content_is_another_version():
@@ -118,8 +159,10 @@ def test_a_lost_shard_is_an_error(small_sample, tmp_path, load, monkeypatch):
     assert load(out, "rec", "train") == list(read_dialogues(out, "rec", "train"))
     (out / shards[1].path).unlink()
     shutil.rmtree(tmp_path / "cache")
-    with pytest.raises(datasets.exceptions.NonMatchingSplitsSizesError):
+    with pytest.raises(FileNotFoundError):
         load(out, "rec", "train")
+    with pytest.raises(FileNotFoundError):
+        list(datasets.load_dataset(str(out), "rec", split="train", streaming=True))
     (out / shards[1].path).write_bytes(b"foreign")
     with pytest.raises(DatasetGenerationError):
         load(out, "rec", "train")

@@ -20,18 +20,22 @@ from pathlib import Path
 from typing import TextIO
 
 from vtinstruct import card, manifest
+from vtinstruct.album import named_by, write_album
 from vtinstruct.build import ledger
 from vtinstruct.build.overlap import overlaps
 from vtinstruct.build.plan import Chunk, Plan
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_atomically
-from vtinstruct.manifest import DatasetError, Manifest, SampledOut, Shard, SourceInfo, SplitInfo
+from vtinstruct.manifest import DatasetError, ImageFile, Manifest, SampledOut, Shard, SourceInfo, SplitInfo
 from vtinstruct.photos import FOLDER
 from vtinstruct.shards import ShardWriter, open_batches
+from vtinstruct.source import inside
+from vtinstruct.streams import Format
 from vtinstruct.version import VERSION
 
 SHARD_BYTES = 400_000_000
 # what is moved in, in this order: the manifest last
-PUBLISHED = ("data", FOLDER, ledger.NAME, card.README, manifest.NAME)
+PUBLISHED = ("data", FOLDER, manifest.LEDGER, card.README, manifest.NAME)
+IMAGE_BYTES = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,12 @@ class Place:
     split: str
     number: int
     of: int
+    format: Format
 
     @property
     def path(self) -> str:
         """The shard's path in the dataset."""
-        return f"data/{self.task}/{self.split}/data-{self.number:05d}-of-{self.of:05d}.arrow"
+        return f"data/{self.task}/{self.split}/data-{self.number:05d}-of-{self.of:05d}.{self.format}"
 
 
 class _Receipts:
@@ -62,7 +67,7 @@ class _Receipts:
         return receipt
 
 
-def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, step: Callable[[int], None]) -> Manifest:
+def stage(plan: Plan, chunks: Path, staging: Path, inputs: TextIO, step: Callable[[int], None]) -> Manifest:
     """Write everything of the finished dataset but its photos below `staging`, and the state of all photo files to
     `inputs`, one JSON list a chunk. `step` is told of each chunk's slots.
 
@@ -71,11 +76,12 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
     receipts = _Receipts(plan, chunks)
     shutil.rmtree(staging / "data", ignore_errors=True)
     staging.mkdir(parents=True, exist_ok=True)
-    with (staging / ledger.NAME).open("w", encoding="utf-8", newline="\n") as file:
+    with (staging / manifest.LEDGER).open("w", encoding="utf-8", newline="\n") as file:
         book = ledger.Ledger(file)
         files = _write_shards(plan, chunks, staging, receipts, book, inputs, step)
     sources = _sources(plan, receipts)
-    content = manifest.content_hash(files, sources)
+    images = _embed(plan, staging, files) if plan.options.embed else ()
+    content = manifest.content_hash(files, sources, images)
     done = Manifest(
         content,
         VERSION,
@@ -86,19 +92,39 @@ def stage(plan: Plan, chunks: Path, staging: Path, name: str, inputs: TextIO, st
         book.counts(),
         _sampled_out(plan, receipts),
         overlaps(staging, files),
+        images,
     )
-    for task in done.tasks():
-        for split in done.splits(task):
-            for file_name, text in card.split_files(task, split, done.shards(task, split)).items():
-                write_atomically(staging / "data" / task / split / file_name, text)
-    write_atomically(staging / card.README, card.card(done, name))
+    for path, text in card.side_files(done).items():
+        write_atomically(staging / path, text)
+    write_atomically(staging / card.README, card.card(done))
     write_atomically(staging / manifest.NAME, manifest.manifest_to_json(done))
     return done
+
+
+def _embed(plan: Plan, staging: Path, files: Sequence[Shard]) -> tuple[ImageFile, ...]:
+    roots = {split.source: Path(split.root) for split in plan.splits}
+
+    def read(path: str) -> bytes:
+        _, source, relative = path.split("/", 2)
+        try:
+            return inside(roots[source], relative).read_bytes()
+        except OSError as error:
+            raise DatasetError(
+                f"{relative}: {error.strerror or error}; it was there when its rows were made"
+            ) from error
+
+    return write_album(
+        staging, named_by(staging / shard.path for shard in files), read, plan.options.format, IMAGE_BYTES
+    )
 
 
 def _content_options(plan: Plan) -> dict[str, object]:
     options = plan.options
     said: dict[str, object] = {"tasks": list(options.tasks), "limit": options.limit, "photo_check": options.photo_check}
+    if options.format != "arrow":
+        said["format"] = options.format
+    if options.embed:
+        said["embed"] = True
     if options.licences.patterns:
         said["licences"] = list(options.licences.patterns)
     if options.mix is not None:
@@ -136,7 +162,8 @@ def _places(plan: Plan, receipts: _Receipts) -> Mapping[tuple[str, str], Place]:
                 numbers[key], sizes[key] = numbers.get(key, -1) + 1, 0
             sizes[key] += group.bytes
             where[chunk.name, group.task] = (*key, numbers[key])
-    return {key: Place(task, split, n, numbers[task, split] + 1) for key, (task, split, n) in where.items()}
+    form = plan.options.format
+    return {key: Place(task, split, n, numbers[task, split] + 1, form) for key, (task, split, n) in where.items()}
 
 
 class _Shards:
@@ -243,18 +270,24 @@ def _sources(plan: Plan, receipts: _Receipts) -> dict[str, SourceInfo]:
     return found
 
 
-def publish(root: Path, staging: Path) -> None:
+def publish(root: Path, staging: Path, embedded: bool = False) -> None:
     """Move the staged dataset in, the manifest last; an earlier dataset is taken down first. May be interrupted and called
     again. Photos that are links are only unlinked, never followed."""
     for name in (manifest.NAME, card.README):  # without these, no reader takes what follows for a dataset
         if (staging / name).exists():
             (root / name).unlink(missing_ok=True)
+    if embedded:
+        _remove(root / FOLDER)  # an earlier dataset's; this one's photos are in its data
     for name in PUBLISHED:
         staged, target = staging / name, root / name
         if not staged.exists():
             continue
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)
+        _remove(target)
         staged.rename(target)
+
+
+def _remove(target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)

@@ -11,8 +11,6 @@ from typing import TextIO
 from vtinstruct.manifest import DropCount
 from vtinstruct.record import Drop
 
-NAME = "drops.jsonl"
-
 
 class Ledger:
     """Writes drops to a file as they come and counts them."""

@@ -24,6 +24,7 @@ from vtinstruct.build.mix import Mix
 from vtinstruct.manifest import FileDigest, is_training
 from vtinstruct.record import Category, Drop
 from vtinstruct.source import Source, SourceError
+from vtinstruct.streams import Format
 from vtinstruct.task import Task
 from vtinstruct.version import VERSION
 
@@ -35,7 +36,7 @@ class Options:
     """What decides a build's content beside its sources. `tasks` empty means all that fit; `limit` is the number of
     records (slots) taken from each split of each source, 0 for all; `chunk_slots` the slots of a chunk; `mix` what is
     kept of training splits; `exclude_images_of` whose photos stay out of them (see `build.exclude`); `licences` what rows
-    may be under."""
+    may be under; `format` of the shards; `embed` puts photos and depth maps into them (`album`), once each."""
 
     tasks: tuple[str, ...] = ()
     limit: int = 0
@@ -46,6 +47,8 @@ class Options:
     mix: Mix | None = None
     exclude_images_of: tuple[str, ...] = ()
     licences: Licences = EVERY
+    format: Format = "arrow"
+    embed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,8 @@ def make_plan(chosen: Sequence[Chosen], options: Options, say: Callable[[str], N
     kept_out = excluded.digest()
     chunks = tuple(chunk for number, split in enumerate(splits) for chunk in _cut(number, split, options, kept_out))
     named = options.mix.said() if options.mix is not None else None
-    said = [chunk.key for chunk in chunks], [_split_key(split) for split in splits], named, kept_out
+    shape = options.format, options.embed  # of the shards alone: chunks are the same
+    said = [chunk.key for chunk in chunks], [_split_key(split) for split in splits], named, kept_out, shape
     return Plan(_hash(said), options, tuple(splits), chunks, excluded)
 
 

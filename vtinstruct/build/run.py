@@ -84,7 +84,7 @@ def build(
         if not shop.staged(plan):
             reused = _make(plan, shop, watcher, workers, engine)
         try:
-            finish.publish(out, shop.staging)
+            finish.publish(out, shop.staging, options.embed)
         except OSError as error:
             raise _full(error, out) from error
         made = read_manifest(out)
@@ -96,7 +96,7 @@ def _whole(shop: Workspace, plan: Plan) -> Manifest | None:
     """The manifest of what stands there when it is this very plan's result and no shard is missing."""
     try:
         known = read_manifest(shop.root)
-        sizes = all((shop.root / shard.path).stat().st_size == shard.bytes for shard in known.files)
+        sizes = all((shop.root / shard.path).stat().st_size == shard.bytes for shard in (*known.files, *known.images))
     except (DatasetError, OSError):
         return None
     return known if sizes and shop.is_result_of(plan, known.content_hash) else None
@@ -114,10 +114,8 @@ def _make(plan: Plan, shop: Workspace, watcher: Watcher, workers: int, engine: E
         todo = sum(job.stop - job.start for job in jobs)
         watcher.planned(plan, plan.slots() - todo)
         _run(jobs, watcher, workers, engine)
-        names = dict.fromkeys(split.source for split in plan.splits)
-        title = f"VT-Instruct: {', '.join(names)}"
         with shop.inputs.open("w", encoding="utf-8") as inputs:
-            finish.stage(plan, shop.chunks, shop.staging, title, inputs, watcher.finishing)
+            finish.stage(plan, shop.chunks, shop.staging, inputs, watcher.finishing)
         shop.stage_photos(plan)
         shop.mark_staged(plan)
     except OSError as error:

@@ -85,6 +85,8 @@ class Workspace:
     def stage_photos(self, plan: Plan) -> None:
         """Put the photos (copied ones, or links to the sources' folders) beside what is staged."""
         target = self.staging / FOLDER
+        if plan.options.embed:
+            return
         if plan.options.copy_photos:
             self.photos.mkdir(exist_ok=True)
             self.photos.rename(target)
@@ -169,6 +171,7 @@ def summary(plan: Plan) -> dict[str, Any]:
     options = plan.options
     said = {"tasks": ",".join(options.tasks), "limit": options.limit, "seed": options.seed}
     said |= {"photo check": options.photo_check, "copied photos": options.copy_photos}
+    said |= {"format": options.format, "embedded photos": options.embed}
     if options.licences.patterns:
         said["licences"] = ",".join(options.licences.patterns)
     if options.mix is not None:
