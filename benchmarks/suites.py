@@ -53,6 +53,8 @@ class Suite:
         raise SuiteError(f"suite {self.name}: scorer {self.scorer} has no number {self.primary!r}")
 
 
+ASKED_OF_TEN = ("vqav2", "okvqa", "vqax", "vqae")  # sources with the answers of several people
+
 SUITES: tuple[Suite, ...] = (
     Suite("det", 1, "det", "ap_box", "AP", "Detection", "COCO box AP, on coco_instances val2017"),
     Suite("cond_det", 1, "cond_det", "ap_box", "AP", "Detection by name"),
@@ -66,6 +68,21 @@ SUITES: tuple[Suite, ...] = (
     Suite("caption", 1, "caption", "captions", "CIDEr-D", "Captions", "COCO captions CIDEr-D, on the Karpathy test split"),
     Suite("reg_box", 1, "reg_box", "captions", "CIDEr-D", "Referring expression generation",
           "RefCOCOg CIDEr-D, on its validation split"),
+    Suite("reg_region", 1, "reg_region", "captions", "CIDEr-D", "Marked regions in words"),
+    Suite("region_caption", 1, "region_caption", "captions", "CIDEr-D", "Region captions",
+          "Visual Genome region captions CIDEr-D"),
+    Suite("vqa", 1, "vqa", "vqa", "accuracy", "Visual question answering", "VQAv2 and OK-VQA accuracy, on their val splits",
+          only=ASKED_OF_TEN),
+    Suite("vqa_exact", 1, "vqa", "vqa", "exact", "Visual question answering, one answer",
+          "GQA accuracy on testdev_balanced and CLEVR accuracy on val, by `verbatim`", without=(*ASKED_OF_TEN, "pope")),
+    Suite("pope", 1, "vqa", "pope", "accuracy", "Objects that are not there", "POPE, by the numbers that end in [script]",
+          only=("pope",)),
+    Suite("vqa_reasoning", 1, "vqa_reasoning", "vqa", "exact", "Answers that have reasons"),
+    Suite("reasons", 1, "vqa_reasoning", "captions", "CIDEr-D", "Reasons of answers", "VQA-X CIDEr-D, on its test split"),
+    Suite("vqa_point", 1, "vqa_point", "vqa", "exact", "Questions about a point", "PointQA accuracy"),
+    Suite("vqa_box", 1, "vqa_box", "vqa", "exact", "Questions about boxes", "VCR Q -> A accuracy, on its val split"),
+    Suite("chat", 1, "chat", "captions", "ROUGE-L", "Last answer of a conversation"),
+    Suite("region_chat", 1, "region_chat", "captions", "ROUGE-L", "Last answer about marked regions"),
     Suite("trp", 1, "", "trp", "parse_rate", "TRP validity"),
 )  # fmt: skip
 

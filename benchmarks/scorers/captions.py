@@ -1,4 +1,5 @@
-"""Captions and referring expression generation: what was said against everything people said.
+"""Captions, referring expression generation, reasons and the last answer of a conversation: what was said against
+everything people said.
 
 BLEU-1..4, ROUGE-L and CIDEr-D against all references of a sample, after the official tokenisation; definitions and sources
 in `_ngrams.py` and `_ptb.py`. The answer's words are its text without TRP marks (a triplet reads as its concept). A missing
@@ -7,6 +8,7 @@ answer is the empty caption. Numbers are 0..1 except CIDEr-D, which is 0..10 (pa
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import tokens
 from vtinstruct.dialogue import Dialogue, Parts, Triplet
 
-TASKS = ("caption", "reg_box", "reg_region", "region_caption")
+TASKS = ("caption", "reg_box", "reg_region", "region_caption", "vqa_reasoning", "chat", "region_chat")
 COLUMNS: dict[str, Any] = {
     "said": pl.List(pl.String), "references": pl.List(pl.List(pl.String)), "bleu": pl.List(pl.Float64),
     "rouge": pl.Float64,
@@ -37,10 +39,22 @@ def plain_words(parts: Parts) -> str:
     )
 
 
+_ANSWER = re.compile(r"^.*?(?:[.!?]\s+|\bbecause\b|\bwhy:)\s*", re.IGNORECASE | re.DOTALL)
+_SIGN = re.compile(r"^(?:the )?(?:reason|explanation)(?: is)?\s*:\s*", re.IGNORECASE)
+
+
+def reason_of(text: str) -> str:
+    """What stands behind the answer in a text that gives its reason too; the whole text when nothing does."""
+    return _SIGN.sub("", _ANSWER.sub("", text, count=1)).strip() or text
+
+
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """Tokens of the answer and of all references, and what BLEU and ROUGE need of them."""
     texts = truth.evaluation.references or (plain_words(truth.turns[-1].parts),)
-    said, references = tokens(plain_words(answer.parts)), [tokens(text) for text in texts]
+    words = plain_words(answer.parts)
+    if truth.task == "vqa_reasoning" and truth.evaluation.references:  # the references are reasons alone
+        words = reason_of(words)
+    said, references = tokens(words), [tokens(text) for text in texts]
     rouge = rouge_l(said, references)
     return common(truth, answer, rouge) | {
         "said": said, "references": references, "bleu": bleu_counts(said, references), "rouge": rouge

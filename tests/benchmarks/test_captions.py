@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import PUNCTUATION, tokens
+from benchmarks.scorers.captions import reason_of
 
 # [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
 SEEN: list[list[str]] = json.loads((Path(__file__).parent / "ptb_answers.json").read_text("utf-8"))
@@ -98,3 +99,15 @@ def test_the_official_tokenizer_agrees_on_real_captions(tiny_coco: Callable[[str
     ]
     theirs = PTBTokenizer().tokenize({n: [{"caption": caption}] for n, caption in enumerate(captions)})
     assert [" ".join(tokens(caption)) for caption in captions] == [theirs[n][0] for n in range(len(captions))]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("room. The reason: the wall is striped", "the wall is striped"), ("2, and this is why: I count two", "I count two"),
+        ("Answer: 2. Explanation: there are two", "there are two"), ("I say 2. There are two", "There are two"),
+        ("yes because it rains", "it rains"), ("Because it rains", "it rains"), ("yes", "yes"), ("Yes.", "Yes."), ("", ""),
+    ],
+)  # fmt: skip
+def test_reasons_stand_behind_the_answer(text: str, reason: str) -> None:
+    assert reason_of(text) == reason

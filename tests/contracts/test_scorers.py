@@ -47,8 +47,19 @@ def samples(task: str, root: Path) -> list[Dialogue]:
         return found
     if task == "depth":
         return [depth_sample(root, number) for number in range(3)]
+    if task in ("vqa", "vqa_point", "vqa_box"):
+        return [
+            dialogue(f"{task}-{n}", task, [word], (64, 48), Evaluation(answers=(word,) * 10, question_kind="yes/no"))
+            for n, word in enumerate(("yes", "no", "yes", "no"))
+        ]
     return [
-        dialogue(f"{task}-{n}", task, [words], (64, 48), Evaluation(references=(words, "a photo of something")))
+        dialogue(
+            f"{task}-{n}",
+            task,
+            [words],
+            (64, 48),
+            Evaluation(references=(words, "a photo of something"), answers=(words,)),
+        )
         for n, words in enumerate(CAPTIONS)
     ]
 
