@@ -1,13 +1,15 @@
 """COCO-style JSON, read fast and row by row forgiving: images, categories, and annotations grouped by image.
 
 Good files take one typed pass of msgspec with segmentations left as bytes; a file with a broken row, NaN or the like
-is read again row by row, so that one bad row costs one row. Format: cocodataset.org, "Data format".
+is read again row by row, so that one bad row costs one row. A file larger than `window_bytes()` is not taken into memory at all
+but read in windows (`_coco_windows`), to the same table. Format: cocodataset.org, "Data format".
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,14 +55,24 @@ class OfImage(Protocol):
     def image_id(self) -> int: ...
 
 
+class WithId(Protocol):
+    """What every kind of image and category row has."""
+
+    @property
+    def id(self) -> int: ...
+
+
 RowType = TypeVar("RowType", bound=OfImage)
+ImageType = TypeVar("ImageType", bound=WithId)
+CategoryType = TypeVar("CategoryType", bound=WithId)
 AnyRow = TypeVar("AnyRow")
+AnyWithId = TypeVar("AnyWithId", bound=WithId)
 
 
-class _Strict(msgspec.Struct, Generic[RowType]):
-    images: list[ImageRow]
+class _Strict(msgspec.Struct, Generic[RowType, ImageType, CategoryType]):
+    images: list[ImageType]
     annotations: list[RowType]
-    categories: list[CategoryRow] = []
+    categories: list[CategoryType] = []
 
 
 class _Loose(msgspec.Struct):
@@ -70,12 +82,36 @@ class _Loose(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Table(Generic[RowType]):
-    """A parsed file: images in file order, categories by id in file order, annotations by image id in file order."""
+class Table(Generic[RowType, ImageType, CategoryType]):
+    """A parsed file: images in file order, categories by id in file order, annotations by image id in file order (every
+    listed image has an entry)."""
 
-    images: Sequence[ImageRow]
-    categories: Mapping[int, CategoryRow]
+    images: Sequence[ImageType]
+    categories: Mapping[int, CategoryType]
     by_image: Mapping[int, Sequence[RowType]]
+
+
+@dataclass(frozen=True)
+class Kinds(Generic[RowType, ImageType, CategoryType]):
+    """The row types of a file."""
+
+    row: type[RowType]
+    image: type[ImageType]
+    category: type[CategoryType]
+
+
+WINDOW_VARIABLE = "VTINSTRUCT_WINDOW_MB"
+WINDOW_MB = 2048.0
+
+
+def window_bytes() -> float:
+    """The size from which on files are read in windows: slower, but in little memory. `VTINSTRUCT_WINDOW_MB` sets it in
+    megabytes (0: always). Raises `SourceError` when that is no number."""
+    said = os.environ.get(WINDOW_VARIABLE, "")
+    try:
+        return (float(said) if said else WINDOW_MB) * 1e6
+    except ValueError:
+        raise SourceError(f"{WINDOW_VARIABLE}={said}: no number of megabytes; 500 is one") from None
 
 
 @contextmanager
@@ -101,73 +137,85 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_table(path: Path, row_type: type[RowType], notes: Notes) -> Table[RowType]:
+def read_table(path: Path, row_type: type[RowType], notes: Notes) -> Table[RowType, ImageRow, CategoryRow]:
     """Parse a COCO-style file whose annotations are rows of `row_type`. What belongs to no image goes to `notes`.
 
     Raises `SourceError` with the byte offset when the file is no JSON, or no object with `images` and `annotations`.
     """
+    return read_kinds(path, Kinds(row_type, ImageRow, CategoryRow), notes)
+
+
+def read_kinds(
+    path: Path, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
+) -> Table[RowType, ImageType, CategoryType]:
+    """`read_table` for files whose images and categories say more than COCO's."""
+    from converters import _coco_windows  # which needs the types above
+
+    try:
+        large = path.stat().st_size > window_bytes()
+    except OSError:
+        large = False  # `read_bytes` says what is wrong
+    if large and (table := _coco_windows.read_table(path, kinds, notes)) is not None:
+        return table
     with paused_gc():
-        images, annotations, categories = _rows(path, row_type, notes)
-        known: dict[int, CategoryRow] = {}
-        for category in categories:
-            if category.id in known:
-                detail = (
-                    f"{category.name!r} after {known[category.id].name!r}; the first one is kept, unique ids are right"
-                )
-                notes.dropped(f"category {category.id}", "category: id twice", detail)
+        images, annotations, categories = _rows(path, kinds, notes)
+        known = first_of_each_id(categories, "category", notes)
+        kept = first_of_each_id(images, "image", notes)
+        by_image: dict[int, list[RowType]] = {id_: [] for id_ in kept}
+        for row in _first_annotations(annotations, notes):
+            of_image = by_image.get(row.image_id)
+            if of_image is None:
+                say_unknown_image(row, notes)
             else:
-                known[category.id] = category
-        by_image: dict[int, list[RowType]] = {}
-        kept: list[ImageRow] = []
-        for image in images:
-            if image.id in by_image:
-                notes.dropped(f"image {image.id}", "image: id twice", "the first one is kept; unique ids are right")
-            else:
-                by_image[image.id] = []
-                kept.append(image)
-        for row in _first_of_each_id(annotations, notes):
-            try:
-                by_image[row.image_id].append(row)
-            except KeyError:
-                detail = f"image {row.image_id} is not in `images`; a listed id is right"
-                notes.dropped(f"annotation {getattr(row, 'id', '')}", "annotation: unknown image", detail)
-        return Table(kept, known, by_image)
+                of_image.append(row)
+        return Table(list(kept.values()), known, by_image)
 
 
-def _first_of_each_id(rows: list[RowType], notes: Notes) -> Sequence[RowType]:
-    """The rows without those whose id came before; rows of a kind without ids (panoptic's) are all kept."""
-    ids = [getattr(row, "id", None) for row in rows]
-    if len(set(ids)) == len(ids) or None in ids:
-        return rows
-    first: dict[int | None, RowType] = {}
-    for row, number in zip(rows, ids, strict=True):
-        if number in first:
-            detail = f"of image {row.image_id}; the first one is kept, unique ids are right"
-            notes.dropped(f"annotation {number}", "annotation: id twice", detail)
+def first_of_each_id(rows: Sequence[AnyWithId], what: str, notes: Notes) -> dict[int, AnyWithId]:
+    """Rows by id in file order, the first of each id; the others go to `notes`."""
+    found = {row.id: row for row in rows}
+    if len(found) == len(rows):
+        return found
+    found = {}
+    for row in rows:
+        if row.id in found:
+            notes.dropped(f"{what} {row.id}", f"{what}: id twice", "the first one is kept; unique ids are right")
         else:
-            first[number] = row
-    return tuple(first.values())
+            found[row.id] = row
+    return found
 
 
-def _rows(path: Path, row_type: type[RowType], notes: Notes) -> tuple[list[ImageRow], list[RowType], list[CategoryRow]]:
+def _first_annotations(rows: list[RowType], notes: Notes) -> Sequence[RowType]:
+    """The rows without those whose id came before; rows of a kind without ids (panoptic's) are all kept."""
+    if not rows or not hasattr(rows[0], "id") or len({row.id for row in rows}) == len(rows):  # type: ignore[attr-defined]
+        return rows
+    return list(first_of_each_id(rows, "annotation", notes).values())  # type: ignore[type-var]
+
+
+def say_unknown_image(row: OfImage, notes: Notes) -> None:
+    """An annotation whose image the file does not list."""
+    detail = f"image {row.image_id} is not in `images`; a listed id is right"
+    notes.dropped(f"annotation {getattr(row, 'id', '')}", "annotation: unknown image", detail)
+
+
+def _rows(
+    path: Path, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
+) -> tuple[list[ImageType], list[RowType], list[CategoryType]]:
     data = read_bytes(path)
+    wanted: Any = _Strict[kinds.row, kinds.image, kinds.category]  # type: ignore[name-defined]
     try:
         try:
-            strict: _Strict[Any] = msgspec.json.decode(data, type=_Strict[row_type])
+            strict: _Strict[Any, Any, Any] = msgspec.json.decode(data, type=wanted)
         except (msgspec.DecodeError, UnicodeDecodeError):  # a row of another type, NaN, or no JSON at all: look closer
-            return _rows_one_by_one(path, data, row_type, notes)
+            loose = _loose(path, data)
+            return (
+                list(decoded(loose.images, kinds.image, "images", notes)),
+                list(decoded(loose.annotations, kinds.row, "annotations", notes)),
+                list(decoded(loose.categories, kinds.category, "categories", notes)),
+            )
     except RecursionError as error:
         raise SourceError(f"{path}: nested too deeply; a COCO annotation file is right") from error
     return strict.images, strict.annotations, strict.categories
-
-
-def _rows_one_by_one(
-    path: Path, data: bytes, row_type: type[RowType], notes: Notes
-) -> tuple[list[ImageRow], list[RowType], list[CategoryRow]]:
-    loose = _loose(path, data)
-    images = list(_decoded(loose.images, ImageRow, "images", notes))
-    annotations = list(_decoded(loose.annotations, row_type, "annotations", notes))
-    return images, annotations, list(_decoded(loose.categories, CategoryRow, "categories", notes))
 
 
 def _loose(path: Path, data: bytes) -> _Loose:
@@ -195,9 +243,12 @@ def _no_coco_file(path: Path, error: Exception) -> SourceError:
     return SourceError(f"{path}: {error}; an object with the lists `images` and `annotations` is right")
 
 
-def _decoded(rows: Sequence[msgspec.Raw], row_type: type[AnyRow], name: str, notes: Notes) -> Iterator[AnyRow]:
+def decoded(
+    rows: Sequence[msgspec.Raw], row_type: type[AnyRow], name: str, notes: Notes, first: int = 0
+) -> Iterator[AnyRow]:
+    """The rows that can be read; the others go to `notes`. `first` is the position of the first in its list."""
     decoder = msgspec.json.Decoder(row_type, strict=False)
-    for position, row in enumerate(rows):
+    for position, row in enumerate(rows, first):
         try:
             yield decoder.decode(row)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

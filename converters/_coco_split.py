@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters._coco_json import ImageRow, RowType, Table, read_table
+from converters._coco_json import CategoryRow, ImageRow, RowType, Table, read_table
 from converters._coco_layout import PhotoFolder, annotation_file, coco_photo_folder
 from converters._coco_regions import InstanceRow, check_size, regions
 from converters._notes import Fault, Notes
@@ -58,7 +58,7 @@ class CocoSplit:
 
 def open_table(
     root: Path, split: str, source: str, kind: str, row_type: type[RowType]
-) -> tuple[Table[RowType], PhotoFolder, Path, str, list[Drop]]:
+) -> tuple[Table[RowType, ImageRow, CategoryRow], PhotoFolder, Path, str, list[Drop]]:
     """Parse `<kind>_<split>.json` and find its photos: (table, photos, file, file relative to the root, faults)."""
     path = annotation_file(root, kind, split)
     relative = path.relative_to(root).as_posix()

@@ -17,13 +17,12 @@ from PIL import Image
 
 from converters._coco_layout import PhotoFolder
 from converters._notes import Fault, Notes
-from converters._photos import checked_size
+from converters._photos import photo_size
 from vtinstruct.geometry import rle_area, rle_box, rles_of_label_map
 from vtinstruct.record import Category, Photo, Region
 from vtinstruct.source import SourceError, inside
 from vtinstruct.units import Rle
 
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # JPEG's reader takes MPO too, which has no name of its own
 FORMATS = ("PNG", "TIFF", "PPM", "BMP")  # lossless ones; labels do not survive JPEG
 MAX_PIXELS = 1 << 26  # 8k x 8k; the largest official label picture (ADE20K) has 12 million
 
@@ -70,12 +69,7 @@ def read_colours(root: Path, relative: str) -> NDArray[np.uint8]:
 
 def header_size(root: Path, relative: str, what: str = "photo") -> tuple[int, int]:
     """(width, height) in pixels as stored of the picture at `relative`, from its header alone. Raises `Fault`."""
-    try:
-        with Image.open(root / relative, formats=PHOTO_FORMATS) as picture:
-            width, height = picture.size
-    except Exception as error:  # Pillow's readers raise whatever a broken header makes them trip over
-        raise Fault(f"{what}: unreadable", f"{relative}: {error}; a whole picture is right") from error
-    return checked_size(width, height, relative)
+    return photo_size(root / relative, relative, what)
 
 
 def photo_like(root: Path, relative: str, identity: str, labels: NDArray[Any], name: str) -> Photo:

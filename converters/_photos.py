@@ -5,6 +5,7 @@ Only the header of a picture file is read, never its pixels.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,25 +13,33 @@ from pathlib import Path
 
 from PIL import Image
 
-from converters._coco_layout import PhotoFolder, photo_folder
+from converters._coco_layout import Candidate, PhotoFolder, photo_folder
 from converters._notes import Fault
+from vtinstruct.containers import read_member, split_container
 from vtinstruct.record import Photo
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 1 << 28
+MAX_BYTES = 1 << 29
 COCO_NAME = re.compile(r"(?:COCO_(?:train|val|test)20\d\d_)?(\d{12})\.\w+")
 
 
-def photo_size(path: Path, name: str) -> tuple[int, int]:
+def photo_size(path: Path, name: str, what: str = "photo") -> tuple[int, int]:
     """(width, height) in pixels as stored, from the header. Raises `Fault`."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(path if path.is_file() else _unpacked(path), formats=FORMATS) as picture:
             width, height = picture.size
-    except FileNotFoundError as error:
-        raise Fault("photo: missing", f"no file {name}; download it, or leave its row out") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Fault(f"{what}: missing", f"no file {name}; download it, or leave its row out") from error
     except Exception as error:  # Pillow's readers raise whatever a broken header makes them trip over
-        raise Fault("photo: unreadable", f"{name}: {error}; a whole picture is right") from error
+        raise Fault(f"{what}: unreadable", f"{name}: {error}; a whole picture is right") from error
     return checked_size(width, height, name)
+
+
+def _unpacked(path: Path) -> Path | io.BytesIO:
+    """A photo in a container (a tar, zip or HDF5 file) as bytes."""
+    found = split_container(path)
+    return path if found is None else io.BytesIO(read_member(*found, MAX_BYTES))
 
 
 def checked_size(width: int, height: int, name: str) -> tuple[int, int]:
@@ -63,12 +72,12 @@ class Photos:
         return Photo(path, size, identity)
 
 
-def photos_in(root: Path, folders: Sequence[str], names: Iterable[str], what: str) -> Photos:
-    """The photos of a split in any of `folders`. Raises `SourceError` when none of the first names is in any of them."""
+def photos_in(root: Path, folders: Sequence[Candidate], names: Iterable[str], what: str) -> Photos:
+    """The photos of a split in any of `folders`. Raises `SourceError` when none of the names is in any of them."""
     unique = list(dict.fromkeys(folders))
     first = photo_folder(root, unique, names, what)
-    others = [PhotoFolder(root, folder) for folder in unique if folder != first.folder and (root / folder).is_dir()]
-    return Photos((first, *others))
+    others = [PhotoFolder(root, *one) if isinstance(one, tuple) else PhotoFolder(root, one) for one in unique]
+    return Photos((first, *(other for other in others if other != first and other.is_there())))
 
 
 def coco_identity(name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from converters._coco_layout import find_file
+from converters._coco_layout import Candidate, find_file, newer_name
 from converters._notes import Fault, Notes
 from converters._photos import coco_identity, photos_in
 from converters._rows import Slotted
@@ -25,10 +25,15 @@ def coco_2014(folder: str, image_id: int) -> str:
     return f"COCO_{folder}_{image_id:012d}.jpg"
 
 
-def coco_2014_folders(*folders: str) -> list[str]:
-    """Where photos of `train2014` and the like are: the VQA tools' folder, below the root, or below `images/`."""
+def coco_2014_folders(*folders: str) -> list[Candidate]:
+    """Where photos of `train2014` and the like are: the VQA tools' folder, below the root, or below `images/`; or the same
+    photos in COCO 2017's folders, under their newer names."""
     parents = ("Images/mscoco/", "", "images/", "Images/", "coco/", "coco/images/")
-    return [f"{parent}{folder}" for parent in parents for folder in folders]
+    newer = ("train2017", "val2017", "test2017")
+    return [
+        *(f"{parent}{folder}" for parent in parents for folder in folders),
+        *((f"{parent}{folder}", newer_name) for parent in parents for folder in newer),
+    ]
 
 
 def places(name: str, *folders: str) -> list[str]:
@@ -63,7 +68,7 @@ class Asked(Generic[Value]):
     question: Callable[[Value, Notes], Question]
     row_name: Callable[[Value], str]
 
-    def opened(self, folders: list[str], files: Iterable[Path], faults: list[Drop]) -> Slotted[str]:
+    def opened(self, folders: list[Candidate], files: Iterable[Path], faults: list[Drop]) -> Slotted[str]:
         """Find the photos and make every photo a slot. Raises `SourceError`."""
         photos = photos_in(self.root, folders, self.groups, f"split {self.split!r}")
         relative = self.file.relative_to(self.root).as_posix()

@@ -8,14 +8,14 @@ in it. Sentences are the files' `sent` (lower case, cleaned), which the official
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from converters._coco_json import ImageRow, Table, read_bytes, read_table
-from converters._coco_layout import PhotoFolder, find_file, photo_folder
+from converters._coco_json import CategoryRow, ImageRow, Table, read_bytes, read_table
+from converters._coco_layout import Candidate, PhotoFolder, find_file, newer_name, photo_folder
 from converters._coco_regions import InstanceRow, check_size, regions
 from converters._coco_split import photo_id
 from converters._notes import Fault, Notes
@@ -112,19 +112,15 @@ class Dataset:
         )
 
 
-def _photo_places() -> list[str | tuple[str, Callable[[str], str]]]:
+def _photo_places() -> list[Candidate]:
     """COCO 2014's folders as the refer tools expect them, then the same photos under COCO 2017's names."""
     old = ["images/mscoco/images", "images/mscoco", "images", "", "coco", "coco/images", "data/images/mscoco/images"]
     new = ["images", "", "coco", "coco/images"]
     return [
         *(f"{base}/train2014".lstrip("/") for base in old),
         "images",
-        *((f"{base}/train2017".lstrip("/"), _name_of_2017) for base in new),
+        *((f"{base}/{split}".lstrip("/"), newer_name) for split in ("train2017", "val2017") for base in new),
     ]
-
-
-def _name_of_2017(file_name: str) -> str:
-    return re.sub(r"^COCO_(?:train|val)2014_", "", file_name)
 
 
 def _refs_by_image(path: Path, split: str, images: set[int], notes: Notes) -> dict[int, list[RefRow]]:
@@ -174,7 +170,7 @@ class ReferSplit:
     refs_file: str
     instances_file: str
     files: Sequence[Path]
-    table: Table[InstanceRow]
+    table: Table[InstanceRow, ImageRow, CategoryRow]
     images: Sequence[ImageRow]
     refs: Mapping[int, Sequence[RefRow]]
     photos: PhotoFolder

@@ -17,12 +17,14 @@ import msgspec
 
 from converters._coco_json import paused_gc, read_bytes
 from converters._notes import Fault, Notes
+from vtinstruct.containers import ContainerError, read_member, split_container
 from vtinstruct.geometry import GeometryError
 from vtinstruct.record import Category, Drop, Record
 from vtinstruct.source import Report, SourceError
 
 Row = TypeVar("Row")
 Slot = TypeVar("Slot")
+MAX_MEMBER = 1 << 26  # bytes of one photo's annotation in an archive
 
 
 def _typed(data: bytes | msgspec.Raw, wanted: Any) -> Any:
@@ -160,9 +162,14 @@ def line_rows(path: Path, row_type: type[Row], notes: Notes) -> list[tuple[int, 
 
 
 def one_object(path: Path, wanted: type[Row]) -> Row:
-    """A small file that is one object of type `wanted`. Raises `Fault`, so that only its own record is lost."""
+    """A small file, or a file in a tar or zip, that is one object of type `wanted`. Raises `Fault`, so that only its own
+    record is lost."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=wanted)
+        inner = None if path.is_file() else split_container(path)
+        data = path.read_bytes() if inner is None else read_member(*inner, MAX_MEMBER)
+        return msgspec.json.decode(data, type=wanted)
+    except ContainerError as error:
+        raise Fault(f"file: {error.reason}", error.detail) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Fault("file: unreadable", f"{path.name}: {error}; a whole JSON file is right") from error
     except OSError as error:

@@ -90,14 +90,14 @@ def _places(split: str) -> list[str]:
     return [f"{base}/{split}" if base else split for base in BASES]
 
 
-def _photographed(root: Path, folder: str) -> bool:
+def _is_annotated(root: Path, folder: str) -> bool:
     wanted = files_below(root, folder, lambda name: name.endswith(("_seg.png", "_atr.txt", ".json")))
     return next(wanted, None) is not None
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """The splits whose folder is there."""
-    return tuple(split for split in SPLITS if any((root / place).is_dir() for place in _places(split)))
+    """The splits whose folder is there, with an annotation in it."""
+    return tuple(split for split in SPLITS if any(_is_annotated(root, place) for place in _places(split)))
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
@@ -105,7 +105,7 @@ def open_split(root: Path, split: str) -> Slotted[str]:
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
     folder = first_folder(root, _places(split), f"split {split!r}")
-    if not _photographed(root, folder):
+    if not _is_annotated(root, folder):
         raise SourceError(f"{root / folder}: nothing to read; looked for *_seg.png with *_atr.txt, and *.json")
     stems: set[str] = set()
     files: list[Path] = []

@@ -148,7 +148,9 @@ def _grounded(line: str, chains: dict[str, list[str]], where: str, notes: Notes)
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """The splits whose list is there."""
+    """The splits whose list is there, beside the two folders of annotations."""
+    if not all((root / folder).is_dir() for folder in ("Annotations", "Sentences")):
+        return ()
     return tuple(split for split in SPLITS if (root / f"{split}.txt").is_file())
 
 

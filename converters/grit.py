@@ -1,8 +1,8 @@
 """GRIT (Kosmos-2): web photos whose captions' noun chunks and referring expressions are tied to boxes.
 
-Format: huggingface.co/datasets/zzliang/GRIT, as img2dataset writes it with `--output_format files`: a photo and a JSON of the
-same name in numbered folders. `noun_chunks` and `ref_exps` are rows `[start, stop, x1, y1, x2, y2, score]`: characters of the
-caption, and edges as parts of width and height.
+Format: huggingface.co/datasets/zzliang/GRIT, as img2dataset writes it: a photo and a JSON of the same name in numbered tars
+(`--output_format webdataset`, the card's own command; read in place) or folders (`files`). `noun_chunks` and `ref_exps` are
+rows `[start, stop, x1, y1, x2, y2, score]`: characters of the caption, and edges as parts of width and height.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from converters._coco_layout import names_in
 from converters._notes import Fault, Notes
 from converters._photos import photo_size
 from converters._rows import Slotted, one_object
 from converters._texts import without_overlaps
+from vtinstruct.containers import ContainerError, has_member, members
 from vtinstruct.geometry import GeometryError, clip_box
 from vtinstruct.record import Drop, Expression, GroundedText, Origin, Photo, Record, Region, Span
 from vtinstruct.source import Source, SourceError, inside
@@ -27,16 +29,17 @@ NAME = "grit"
 LICENCE = "MS-PL"  # of the annotations, as the data set's card says; photos belong to their sites
 ENDINGS = (".jpg", ".png", ".webp")
 LAYOUT = """\
-<root>/<shard>/<key>.json                   img2dataset with --output_format files (00000/000000012.json)
-<root>/<shard>/<key>.jpg                    (or .png, .webp)"""
+<root>/<shard>.tar                          img2dataset with --output_format webdataset: 00000.tar with 000000012.{jpg,json}
+or <root>/<shard>/<key>.json                img2dataset with --output_format files (00000/000000012.json)
+and <root>/<shard>/<key>.jpg                (or .png, .webp)"""
 
 
 class Row(msgspec.Struct):
     """What img2dataset keeps of a photo."""
 
     caption: str
-    noun_chunks: list[list[float]] = []
-    ref_exps: list[list[float]] = []
+    noun_chunks: list[list[float]] | str = []  # text: the list as JSON once more, as some tools keep a column
+    ref_exps: list[list[float]] | str = []
     id: int | str | None = None
     key: str = ""
 
@@ -71,7 +74,8 @@ class _Reader:
         if not row.caption.strip():
             raise Fault("caption: empty", f"{row.caption!r:.40}; words are right")
         where = self._photo(path)
-        identity = f"coyo:{row.id}" if row.id is not None else f"grit:{path.rpartition('.')[0]}"
+        number = path.rpartition(".")[0].replace(".tar/", "/")  # packed or not, the same
+        identity = f"coyo:{row.id}" if row.id is not None else f"grit:{number}"
         photo = Photo(where, photo_size(self.root / where, where), identity)
         boxes = _Boxes(photo.size_wh)
         chunks = list(_tied(row.caption, row.noun_chunks, boxes, "noun chunk", notes, naming=True))
@@ -81,7 +85,7 @@ class _Reader:
         for span in named:
             meant.setdefault((span.start, span.stop), []).extend(span.region_ids)
         return Record(
-            id=path.rpartition(".")[0].replace("/", ":"),
+            id=number.replace("/", ":"),
             source=NAME,
             split="train",
             licence=LICENCE,
@@ -99,7 +103,7 @@ class _Reader:
     def _photo(self, path: str) -> str:
         stem = path.rpartition(".")[0]
         for ending in ENDINGS:
-            if (self.root / f"{stem}{ending}").is_file():
+            if (self.root / f"{stem}{ending}").is_file() or has_member(self.root / f"{stem}{ending}"):
                 try:
                     inside(self.root, f"{stem}{ending}")
                 except SourceError as error:
@@ -109,9 +113,9 @@ class _Reader:
 
 
 def _tied(
-    caption: str, rows: list[list[float]], boxes: _Boxes, what: str, notes: Notes, naming: bool
+    caption: str, given: list[list[float]] | str, boxes: _Boxes, what: str, notes: Notes, naming: bool
 ) -> Iterator[Span]:
-    for n, row in enumerate(rows):
+    for n, row in enumerate(_rows(given, what)):
         where = f"{what} {n}"
         try:
             if len(row) < 6 or not all(math.isfinite(value) for value in row):
@@ -124,6 +128,13 @@ def _tied(
             notes.dropped(where, fault.reason, fault.detail)
             continue
         yield Span(start, stop, (id_,))
+
+
+def _rows(given: list[list[float]] | str, what: str) -> list[list[float]]:
+    try:
+        return msgspec.json.decode(given, type=list[list[float]]) if isinstance(given, str) else given
+    except msgspec.DecodeError as error:
+        raise Fault("tie: unreadable list", f"{what}s {given!r:.60}: {error}; rows of numbers are right") from error
 
 
 def _grounded(caption: str, spans: Sequence[Span], notes: Notes) -> GroundedText:
@@ -140,32 +151,40 @@ def _grounded(caption: str, spans: Sequence[Span], notes: Notes) -> GroundedText
 
 
 def _listed(root: Path) -> Iterator[str]:
-    """Annotation files of all shards, in order."""
+    """Annotation files of all shards, in order: of folders, and of tars. Raises `ContainerError` at a broken tar."""
     try:
-        shards = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name.isdigit())
+        shards = sorted(entry.name for entry in os.scandir(root) if entry.name.removesuffix(".tar").isdigit())
     except OSError:
         return
     for shard in shards:
-        for name in sorted(os.listdir(root / shard)):
+        packed = shard.endswith(".tar")
+        inside(root, shard)
+        for name in sorted(members(root / shard) if packed else names_in(root / shard)):
             if name.endswith(".json") and name[:-5].isdigit():
                 yield f"{shard}/{name}"
 
 
 def find(root: Path) -> tuple[str, ...]:
     """`train`, where there is an annotation file in a shard."""
-    return ("train",) if next(_listed(root), None) is not None else ()
+    try:
+        return ("train",) if next(_listed(root), None) is not None else ()
+    except (ContainerError, SourceError):
+        return ("train",)  # there is a shard; what is wrong with it is said when it is opened
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """List the annotation files; each is a slot and read when asked for. Raises `SourceError`."""
     if split != "train":
         raise SourceError(f"{split!r} is no split of {NAME} in {root}; it has no official ones, all of it is train")
-    paths = list(_listed(root))
+    try:
+        paths = list(_listed(root))
+    except ContainerError as error:
+        raise SourceError(f"{root}: {error.detail}") from error
     if not paths:
-        packed = " (the tar files there: download again with --output_format files)" if any(root.glob("*.tar")) else ""
-        raise SourceError(f"{root}: no annotation files; looked for <shard>/<key>.json{packed}")
+        raise SourceError(f"{root}: no annotation files; looked for <shard>.tar and <shard>/<key>.json")
     faults: list[Drop] = []
-    files = [inside(root, path) for path in paths]
+    own = dict.fromkeys(path.partition("/")[0] if ".tar/" in path else path for path in paths)
+    files = [inside(root, path) for path in own]
     return Slotted(NAME, split, "<shard>/<key>.json", files, paths, _Reader(root).record, str, faults)
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters._coco_layout import PhotoFolder
+from converters._coco_layout import PhotoFolder, names_in
 from converters._label_maps import below, files_below, first_folder, header_size
 from converters._notes import Fault, Notes
 from converters._pictures import grey_size
@@ -119,8 +119,15 @@ def _places(split: str) -> list[str]:
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """The splits whose folder is there."""
-    return tuple(split for split in SPLITS if any((root / place).is_dir() for place in _places(split)))
+    """The splits whose folder is there, with a drive's annotation or a selection's photos in it."""
+    return tuple(split for split in SPLITS if any(_is_ours(root / place, split) for place in _places(split)))
+
+
+def _is_ours(folder: Path, split: str) -> bool:
+    if split not in DRIVES:
+        return (folder / "image").is_dir()
+    drives = (name for name in names_in(folder) if re.fullmatch(r"\d{4}_\d\d_\d\d_drive_\d{4}_sync", name))
+    return any((folder / drive / "proj_depth" / "groundtruth").is_dir() for drive in drives)
 
 
 def open_split(root: Path, split: str) -> Slotted[Frame]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from converters._chats import ROLES, Said, chat, without_image
-from converters._coco_json import ImageRow, Table, read_table
+from converters._coco_json import CategoryRow, ImageRow, Table, read_table
 from converters._coco_layout import find_file
 from converters._coco_regions import InstanceRow, check_size, regions
 from converters._notes import Fault, Notes
@@ -65,7 +65,7 @@ class _Split:
     file: str
     instances_file: str
     photos: Photos
-    table: Table[InstanceRow]
+    table: Table[InstanceRow, ImageRow, CategoryRow]
     images: dict[int, ImageRow]
     groups: dict[int, list[tuple[int, Row]]]
 

@@ -6,15 +6,15 @@ there, or listed in `neg_category_ids` (not there) or `not_exhaustive_category_i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from converters._coco_json import CategoryRow, ImageRow, paused_gc, read_bytes
-from converters._coco_layout import find_file
+from converters._coco_json import CategoryRow, ImageRow, Kinds, Table, first_of_each_id, read_kinds
+from converters._coco_layout import SPLIT, find_file, looks_like_coco, names_in
 from converters._coco_regions import InstanceRow, regions
 from converters._notes import Notes
 from converters._photos import Photos, coco_identity, photos_in
@@ -33,7 +33,10 @@ FILES = {
     "v0.5_test": "lvis_v0.5_image_info_test.json",
 }
 SPLITS = tuple(FILES)
-FOLDERS = ("", "annotations/", "lvis/", "lvis_v1/", "lvis_v0.5/", "lvis_v1/annotations/", "lvis_v0.5/annotations/")
+FOLDERS = (
+    "", "annotations/", "lvis/", "lvis_v1/", "lvis_v0.5/", "lvis_v1/annotations/", "lvis_v0.5/annotations/", "data/",
+)  # fmt: skip
+PHOTO_FOLDERS = ("", "images", "coco", "coco/images")
 LICENCE = "CC-BY-4.0"  # of the annotations (lvisdataset.org); the photos have Flickr licences of their own
 LAYOUT = """\
 <root>/lvis_v1_{train,val}.json, lvis_v1_image_info_test_{dev,challenge}.json     (or in annotations/, lvis/, lvis_v1/)
@@ -73,12 +76,6 @@ class LvisCategory(msgspec.Struct, gc=False):
         return Category(self.id, self.name.replace("_", " "), synonyms=tuple(words), frequency=self.frequency)
 
 
-class _Whole(msgspec.Struct):
-    images: list[LvisImage]
-    categories: list[LvisCategory]
-    annotations: list[InstanceRow]
-
-
 @dataclass(frozen=True)
 class _Split:
     split: str
@@ -93,7 +90,7 @@ class _Split:
         size_wh = (image.width, image.height)
         photo = self.photos.photo(image.name(), coco_identity(image.name()), size_wh)
         row = ImageRow(image.id, image.name(), image.height, image.width)
-        found = regions(row, self.by_image.get(image.id, ()), self.rows, notes)
+        found = regions(row, self.by_image[image.id], self.rows, notes)
         return Record(
             id=str(image.id),
             source=NAME,
@@ -113,80 +110,55 @@ class _Split:
         return tuple(self.categories[id_].name for id_ in dict.fromkeys(ids) if id_ in self.categories)
 
 
-def _places(split: str) -> list[str]:
-    return [f"{folder}{FILES[split]}" for folder in FOLDERS]
+def _files(root: Path) -> dict[str, str]:
+    """Splits -> file relative to the root, the official ones first. Any other `lvis_<split>.json` is a split too."""
+    official = {name: split for split, name in FILES.items()}
+    found: dict[str, str] = {}
+    for folder in FOLDERS:
+        for name in names_in(root / folder):
+            other = re.fullmatch(rf"lvis_{SPLIT}\.json", name)
+            if (split := official.get(name)) is None and other and looks_like_coco(root / folder / name):
+                split = other[1]
+            if split and (root / folder / name).is_file():
+                found.setdefault(split, f"{folder}{name}")
+    return {split: found[split] for split in (*SPLITS, *sorted(found)) if split in found}
 
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose file is there."""
-    return tuple(split for split in SPLITS if any((root / place).is_file() for place in _places(split)))
+    return tuple(_files(root))
 
 
 def open_split(root: Path, split: str) -> Slotted[LvisImage]:
     """Parse one split. Raises `SourceError`."""
-    if split not in SPLITS:
-        raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    path = find_file(root, _places(split), f"split {split!r}", find(root))
+    files = _files(root)
+    name = FILES.get(split, f"lvis_{split}.json" if re.fullmatch(SPLIT, split) else "")
+    if not name:
+        raise SourceError(f"{split!r} is no split of {NAME} in {root}; {', '.join(SPLITS)} are right")
+    places = [files[split]] if split in files else [f"{folder}{name}" for folder in FOLDERS]
+    path = find_file(root, places, f"split {split!r}", tuple(files))
     relative = path.relative_to(root).as_posix()
     faults: list[Drop] = []
-    notes = Notes(NAME, split, relative, faults.append)
-    with paused_gc():
-        tables = _tables(path, "_test" not in split, notes)
-        images = _once(tables["images"], "image", notes)
-        found = _once(tables["categories"], "category", notes)
-        by_image = _grouped(tables.get("annotations", []), images, notes)
-    categories = {id_: row.category() for id_, row in found.items()}
+    table = _table(path, "image_info" not in name, Notes(NAME, split, relative, faults.append))
+    categories = {id_: row.category() for id_, row in table.categories.items()}
     rows = {id_: CategoryRow(id_, category.name) for id_, category in categories.items()}
-    folders = ("", "images", "coco", "coco/images")
-    photos = photos_in(root, folders, (image.name() for image in images.values()), f"split {split!r}")
-    reader = _Split(split, relative, photos, categories, rows, by_image)
+    photos = photos_in(root, PHOTO_FOLDERS, (image.name() for image in table.images), f"split {split!r}")
+    reader = _Split(split, relative, photos, categories, rows, table.by_image)
     vocabulary = tuple(categories.values())
-    slots = list(images.values())
     return Slotted(
-        NAME, split, relative, (path,), slots, reader.record, lambda image: f"image {image.id}", faults, vocabulary
-    )
+        NAME, split, relative, (path,), table.images, reader.record, lambda image: f"image {image.id}", faults,
+        vocabulary,
+    )  # fmt: skip
 
 
-def _whole(path: Path) -> _Whole | None:
-    """A good file in one typed pass, which a gigabyte deserves; None when it has to be looked at row by row."""
-    try:
-        return msgspec.json.decode(read_bytes(path), type=_Whole)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _tables(path: Path, annotated: bool, notes: Notes) -> dict[str, list[Any]]:
-    """The lists of a file; what is wrong with single rows goes to `notes`."""
-    whole = _whole(path) if annotated else None
-    if whole is not None:
-        return {"images": whole.images, "categories": whole.categories, "annotations": whole.annotations}
-    wanted = {"images": LvisImage, "categories": LvisCategory, **({"annotations": InstanceRow} if annotated else {})}
-    return {key: [row for _, row in rows] for key, rows in rows_below_keys(path, wanted, notes).items()}
-
-
-def _once(rows: list[Any], what: str, notes: Notes) -> dict[int, Any]:
-    """Rows by id in file order, the first of each id."""
-    found: dict[int, Any] = {}
-    for row in rows:
-        if row.id in found:
-            notes.dropped(f"{what} {row.id}", f"{what}: id twice", "the first one is kept; unique ids are right")
-        else:
-            found[row.id] = row
-    return found
-
-
-def _grouped(rows: list[InstanceRow], images: Mapping[int, object], notes: Notes) -> dict[int, list[InstanceRow]]:
-    if len({row.id for row in rows}) < len(rows):
-        rows = list(_once(rows, "annotation", notes).values())
-    found: dict[int, list[InstanceRow]] = {id_: [] for id_ in images}
-    for row in rows:
-        of_image = found.get(row.image_id)
-        if of_image is None:
-            detail = f"image {row.image_id} is not in `images`; a listed id is right"
-            notes.dropped(f"annotation {row.id}", "annotation: unknown image", detail)
-        else:
-            of_image.append(row)
-    return found
+def _table(path: Path, annotated: bool, notes: Notes) -> Table[InstanceRow, LvisImage, LvisCategory]:
+    if annotated:
+        return read_kinds(path, Kinds(InstanceRow, LvisImage, LvisCategory), notes)
+    wanted = {"images": LvisImage, "categories": LvisCategory}
+    tables = {key: [row for _, row in rows] for key, rows in rows_below_keys(path, wanted, notes).items()}
+    images = first_of_each_id(tables["images"], "image", notes)
+    categories = first_of_each_id(tables["categories"], "category", notes)
+    return Table(list(images.values()), categories, dict.fromkeys(images, ()))
 
 
 SOURCE = Source(

@@ -2,8 +2,8 @@
 
 Never turned by EXIF: annotations are in stored pixels, and `datasets.Image` turns. Never outside the dataset: a row
 names `images/<source>/<path>`, where `images/<source>` may be a link to the source's own folder and nothing may leave
-that folder; where nothing stands there, it is looked for among the embedded photos (`album`). Never larger than
-`MAX_PIXELS`, so that a small hostile file cannot fill the memory.
+that folder; the path may run through a tar, zip or HDF5 file (`containers`), and where nothing stands there, it is looked
+for among the embedded photos (`album`). Never larger than `MAX_PIXELS`, so that a small hostile file cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from PIL import (
 )
 
 from vtinstruct.album import album_of
+from vtinstruct.containers import ContainerError, read_member, split_container
 from vtinstruct.dialogue import StoredPhoto
 from vtinstruct.units import Depth
 
@@ -65,15 +66,26 @@ class Seen:
     size_wh: tuple[int, int]
 
 
-def _read(path: Path, what: str = "photo") -> bytes:
+def read_file(path: Path, what: str = "photo") -> bytes:
+    """The bytes of a picture file, which may lie in a container. Raises `PhotoError`."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise PhotoError(f"{what}: too large", path, f"{path.stat().st_size} bytes; at most {MAX_BYTES} are right")
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        found = split_container(path)
+        if found is not None:
+            return _member(*found, path, what)
         raise PhotoError(f"{what}: missing", path, "there is no such file") from None
     except OSError as error:
         raise PhotoError(f"{what}: unreadable", path, f"{error.strerror or error}; a readable file is right") from error
+
+
+def _member(container: Path, member: str, path: Path, what: str) -> bytes:
+    try:
+        return read_member(container, member, MAX_BYTES)
+    except ContainerError as error:
+        raise PhotoError(f"{what}: {error.reason}", path, error.detail) from error
 
 
 def _open(data: bytes, path: object, what: str = "photo") -> Image.Image:
@@ -93,12 +105,12 @@ def _open(data: bytes, path: object, what: str = "photo") -> Image.Image:
 
 def look(path: Path) -> Seen:
     """Hash a picture file and read its size from its header, without decoding it. Raises `PhotoError`."""
-    return _seen(_read(path), path)
+    return _seen(read_file(path), path)
 
 
 def look_depth(path: Path) -> Seen:
     """`look` for a depth map, which may be a `.npy` file too. Raises `PhotoError`."""
-    return _depth_seen(_read(path, "depth"), path)
+    return _depth_seen(read_file(path, "depth"), path)
 
 
 def look_in(root: Path, path: str, depth: bool = False) -> Seen:
@@ -147,7 +159,7 @@ def file_bytes(root: Path, path: str, what: str = "photo") -> bytes:
     file = locate(root, path)
     if not file.exists() and (album := album_of(root)) is not None and path in album:
         return album.read(path)
-    return _read(file, what)
+    return read_file(file, what)
 
 
 def _stored(photo: StoredPhoto | Mapping[str, Any]) -> StoredPhoto:
@@ -189,7 +201,7 @@ def read_depth(root: Path, depth: Depth, size_wh: tuple[int, int] | None = None)
 
 def depth_of(path: Path, scale: float, size_wh: tuple[int, int] | None = None) -> NDArray[np.float32]:
     """`read_depth` for a file whose place is already known to be allowed."""
-    return _metres(_read(path, "depth"), path, scale, size_wh)
+    return _metres(read_file(path, "depth"), path, scale, size_wh)
 
 
 def _metres(data: bytes, path: Path, scale: float, size_wh: tuple[int, int] | None) -> NDArray[np.float32]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
 from vtinstruct import plugins
+from vtinstruct.photos import read_file
 from vtinstruct.record import Drop, GroundedText, Record
 from vtinstruct.sample._shot import Shot
 from vtinstruct.sample.scenes import draw_scene
@@ -92,7 +94,7 @@ def _check_geometry(record: Record, root: Path) -> None:
     assert len(set(ids)) == len(ids)
     if record.photo is not None:
         width, height = record.photo.size_wh
-        with Image.open(root / record.photo.path) as picture:
+        with Image.open(BytesIO(read_file(root / record.photo.path))) as picture:
             assert picture.size == (width, height)
         for region in record.regions:
             if region.box_xyxy is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import pytest
 
 from tests.converters.language import facts, read, tiny_photo, write
 from vtinstruct import plugins
+from vtinstruct.build import Options, build, choose
+from vtinstruct.build.progress import Silent
+from vtinstruct.check import check
+from vtinstruct.photos import open_photo
+from vtinstruct.shards import read_dialogues
 from vtinstruct.source import SourceError
 
 NAME = "grit"
@@ -103,6 +109,64 @@ def test_a_bad_file_costs_one_record(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    (tmp_path / "00000.tar").touch()
-    with pytest.raises(SourceError, match=r"<shard>/<key>\.json \(the tar files"):
+    (tmp_path / "00000").mkdir()
+    with pytest.raises(SourceError, match=r"looked for <shard>\.tar and <shard>/<key>\.json"):
         plugins.load("converters", NAME).open(tmp_path, "train")
+
+
+def packed(root: Path, target: Path) -> Path:
+    """The shards of a folder as tars, as img2dataset writes them with `--output_format webdataset`."""
+    target.mkdir()
+    for shard in sorted(path for path in root.iterdir() if path.is_dir()):
+        with tarfile.open(target / f"{shard.name}.tar", "w") as archive:
+            for path in sorted(shard.iterdir()):
+                archive.add(path, path.name)
+    return target
+
+
+def test_tars_are_read_in_place(tmp_path: Path) -> None:
+    root, _ = write(NAME, tmp_path / "files")
+    records, _ = read(NAME, root, "train")
+    tars = packed(root, tmp_path / "tars")
+    before = sorted(tars.rglob("*"))
+    found, drops = read(NAME, tars, "train")
+    assert drops == []
+    assert plugins.load("converters", NAME).find(tars) == ("train",)
+    assert plugins.load("converters", NAME).open(tars, "train").files == [tars / "00000.tar"]
+    assert [record.photo.path for record in found if record.photo][:1] == ["00000.tar/000000000.jpg"]
+    for one, other in zip(found, records, strict=True):
+        assert (one.regions, one.grounded_captions, one.expressions) == (
+            other.regions, other.grounded_captions, other.expressions
+        )  # fmt: skip
+    assert sorted(tars.rglob("*")) == before, "nothing was unpacked"
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_build_from_tars_loads_like_one_from_files(tmp_path: Path, copy: bool) -> None:
+    root, _ = write(NAME, tmp_path / "files")
+    seen: dict[str, Any] = {}
+    for name, source in (("files", root), ("tars", packed(root, tmp_path / "tars"))):
+        out = tmp_path / f"{name}-built"
+        build(choose([f"{NAME}={source}"]), Options(("caption",), copy_photos=copy), out, Silent())
+        assert check(out, photos=True).findings == ()
+        dialogues = list(read_dialogues(out, "caption", "train"))
+        pictures = [open_photo(out, each.photo).tobytes() for each in dialogues if each.photo]
+        seen[name] = [(each.turns, each.photo.sha256) for each in dialogues if each.photo], pictures
+        assert pictures
+    assert seen["tars"] == seen["files"]
+
+
+def test_a_broken_tar_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "00000.tar").write_bytes(b"no tar" * 500)
+    with pytest.raises(SourceError, match=r"00000\.tar") as caught:
+        plugins.load("converters", NAME).open(tmp_path, "train")
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_kept_as_text(tmp_path: Path) -> None:
+    row = {**CARD, "noun_chunks": json.dumps(CARD["noun_chunks"]), "ref_exps": json.dumps(CARD["ref_exps"])}
+    (record,), drops = read(NAME, folder(tmp_path, row), "train")
+    assert drops == []
+    assert len(record.regions) == 2
+    _, drops = read(NAME, folder(tmp_path, {**CARD, "noun_chunks": "[[1,"}), "train")
+    assert [drop.reason for drop in drops] == ["tie: unreadable list"]

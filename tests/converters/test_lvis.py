@@ -129,7 +129,7 @@ def test_broken_rows(tmp_path: Path) -> None:
     assert records[0].negatives == ("c",)
     assert records[1].not_exhaustive == ("a",)
     assert reasons(drops) == {
-        "row: unreadable": 1, "box: not 4 finite numbers": 1, "image: id twice": 1, "category: id twice": 1, "annotation: id twice": 1,
+        "images: unreadable row": 1, "box: not 4 finite numbers": 1, "image: id twice": 1, "category: id twice": 1, "annotation: id twice": 1,
         "annotation: unknown image": 1, "neg_category_ids: unknown category": 1, "polygon: fewer than 3 points": 1,
         "category: unknown": 1, "segmentation: unreadable": 1, "photo: path leaves the root": 1,
     }  # fmt: skip

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from vtinstruct.build.plan import Options, PlannedSplit
 from vtinstruct.build.receipt import MISSING
+from vtinstruct.containers import split_container
 from vtinstruct.dialogue import StoredPhoto
-from vtinstruct.photos import FOLDER, PhotoError, Seen, look, look_depth
+from vtinstruct.photos import FOLDER, PhotoError, Seen, look, look_depth, read_file
 from vtinstruct.record import Drop, Photo, Record
 from vtinstruct.source import SourceError, inside
 from vtinstruct.units import Depth
@@ -102,6 +103,10 @@ class Intake:
         try:
             state = path.stat()
             size, changed = state.st_size, state.st_mtime_ns
+        except NotADirectoryError:  # it lies in a container: that one's state counts
+            if (found := split_container(path)) is not None:
+                self._note(found[0], relative.removesuffix(f"/{found[1]}"))
+            return
         except OSError:
             size, changed = MISSING  # noted too, so that a resumed build sees it when it has come
         self.inputs.append((relative, size, changed))
@@ -120,7 +125,10 @@ class Intake:
         target = self._photos / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        shutil.copyfile(path, temporary)
+        if path.is_file():
+            shutil.copyfile(path, temporary)
+        else:
+            temporary.write_bytes(read_file(path))  # it lies in a container
         os.replace(temporary, target)
 
     def depth_digest(self) -> str:
