@@ -185,6 +185,36 @@ def check(
 
 
 @app.command()
+def export(
+    folder: Folder,
+    to: Annotated[str, typer.Option(help="llava-json, webdataset or coco-json.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")] = "",
+    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+    photos: Annotated[
+        bool, typer.Option("--photos", help="Write photos beside the JSON too; tars always hold them.")
+    ] = False,
+) -> None:
+    """Write a dataset in a format that other trainers read. What it cannot carry is counted and said."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from vtinstruct.export import export as run_export
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("exporting")
+        done = run_export(
+            folder, to, out, _names(tasks), _names(splits), photos,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    for what, counts in (("left out", done.left_out), ("noted", done.noted)):
+        for reason, count in counts.items():
+            print(f"{what}: {count} x {reason}")
+    print(f"{done.dialogues} dialogues, {len(done.files)} files: {out}")
+
+
+@app.command()
 def show(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("show.html"),

@@ -15,6 +15,7 @@ from typing import Any
 ROOMS: dict[str, str] = {
     "converters": "SOURCE",
     "vtinstruct.tasks": "TASK",
+    "vtinstruct.exports": "EXPORT",
     "vtinstruct.dialects": "DIALECT",
     "refvlm.decoders": "DECODER",
     "benchmarks.scorers": "SCORER",
