@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoModel, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from refvlm.attention import NAME, layout
 from refvlm.collator import Batch
 from refvlm.config import RefVLMConfig
 from refvlm.decoders._contract import Decoder
@@ -79,6 +80,7 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             )
             seen = int(config.vision_config.hidden_size)  # type: ignore[union-attr]
         self.llm = llm or _new(AutoModelForCausalLM, config.text_config)
+        self.llm.set_attn_implementation(NAME)
         width = config.hidden_size
         self.projector = nn.Sequential(nn.Linear(seen, width), nn.GELU(), nn.Linear(width, width))
         self.prompts = PromptEncoder(seen)
@@ -135,7 +137,9 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         for kind, refs in batch.references.items():
             decoder = self.decoder(kind)
             view = sights.maps.pick(batch.owner[refs.rows])
-            outputs = decoder(hidden[refs.rows, refs.columns], view)
+            queries = hidden[refs.rows, refs.columns]  # (N, D)
+            share = self.config.query_gradient
+            outputs = decoder(share * queries + (1 - share) * queries.detach(), view)
             parts = decoder.loss(outputs, refs.targets, refs.groups)
             losses |= {f"{kind}.{name}": value for name, value in parts.items()}
         weights = {name: self.config.unit_weight if "." in name else 1.0 for name in losses}
@@ -165,24 +169,20 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
 
     def read(self, batch: Batch, sights: Sights) -> Tensor:
         """Hidden states (R, T, D) of packed rows: a token sees its photo and the earlier tokens of its own dialogue."""
-        words = self.embed(batch, sights)
-        photo = sights.tokens[batch.owner].to(words.dtype)  # (R, n, D)
-        n, length = photo.shape[1], words.shape[1]
-        segments = F.pad(batch.segments, (n, 0))  # 0 for the photo; padding of the text is masked by `real`
-        real = torch.cat((sights.token_valid[batch.owner], batch.segments > 0), 1)  # (R, n + T)
-        index = torch.arange(n + length, device=words.device)
-        mine = (segments[:, :, None] == segments[:, None, :]) | (index < n)
-        mask = mine & real[:, None, :] & (index[:, None] >= index[None])
-        mask |= torch.eye(n + length, dtype=torch.bool, device=words.device)  # padding must see something: no NaN
+        words = self.embed(batch, sights).flatten(0, 1)  # (R * T, D)
+        photo = sights.tokens.flatten(0, 1).to(words.dtype)  # (P * n, D)
+        plan = layout(batch.segments, batch.owner, sights.token_valid)
+        order = torch.cat([block.source.flatten() for block in plan.blocks] or [batch.ids.new_zeros(0)])
         raster = sights.prompt_map.shape[-2] * sights.prompt_map.shape[-1]
-        places = torch.cat((sights.token_places.expand(len(words), -1), batch.places + raster), 1)
+        places = torch.cat((sights.token_places.repeat(len(sights.tokens)), batch.places.flatten()[order] + raster))
         states = self.llm.get_decoder()(
-            inputs_embeds=torch.cat((photo, words), 1),
-            attention_mask=mask[:, None],
-            position_ids=places,
+            inputs_embeds=torch.cat((photo, words.index_select(0, order)))[None],
+            attention_mask=words.new_zeros(1, 1, 1, 1),  # four axes: ours already, so that none is made
+            position_ids=places[None],
             use_cache=False,
+            layout=plan,
         )
-        return states.last_hidden_state[:, n:]
+        return states.last_hidden_state[0].index_select(0, plan.found.flatten()).view(*batch.ids.shape, -1)
 
     def decoder(self, kind: str) -> Decoder:
         """The decoder of a unit kind."""

@@ -32,6 +32,27 @@ def test_packing_changes_the_cost_and_not_the_result(model: RefVLMForConditional
             start += len(one)
 
 
+@torch.no_grad()
+def test_dialogues_attend_as_in_plain_causal_attention(
+    model: RefVLMForConditionalGeneration, collator: Collator
+) -> None:
+    """The packed batch against the LLM's own attention over one photo and one dialogue, with no mask of ours."""
+    seen = [samples.about(1, SIZE), samples.about(2, (48, 64))]
+    packed = collator(seen)
+    states = model.read(packed, model.see(packed.photos, packed.extent_wh))
+    for row in range(2):
+        alone = model.see(packed.photos[row : row + 1], packed.extent_wh[row : row + 1])
+        words = model.embed(packed, model.see(packed.photos, packed.extent_wh))[row]
+        raster = alone.prompt_map.shape[-2] * alone.prompt_map.shape[-1]
+        for number in range(1, int(packed.segments[row].max()) + 1):
+            mine = packed.segments[row] == number
+            plain = model.llm.get_decoder()(
+                inputs_embeds=torch.cat((alone.tokens[0], words[mine]))[None],
+                position_ids=torch.cat((alone.token_places, packed.places[row][mine] + raster))[None],
+            ).last_hidden_state[0, alone.tokens.shape[1] :]
+            assert torch.allclose(states[row][mine], plain, atol=2e-5)
+
+
 def test_every_loss_is_finite_and_every_part_learns(model: RefVLMForConditionalGeneration, collator: Collator) -> None:
     output = model.train()(collator([samples.about(n, SIZE) for n in range(3)]))
     assert {name.split(".")[0] for name in output.losses} == {"llm", "box", "mask", "keypoint", "depth"}
