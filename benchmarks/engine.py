@@ -59,12 +59,14 @@ class Instances:
 class AveragePrecision:
     """The official numbers in official order (None where undefined), and the precision array they come from.
 
-    precision: (10 IoU thresholds, 101 recall levels, classes, area ranges, detection limits), -1 where undefined.
+    precision: (10 IoU thresholds, 101 recall levels, classes, area ranges, detection limits) and recall: the same without
+    recall levels; -1 where undefined. Classes are in the order of `categories`.
     """
 
     numbers: dict[str, float | None]
     precision: Floats
     categories: tuple[int, ...]
+    recall: Floats
 
 
 class EngineError(Exception):
@@ -81,19 +83,32 @@ def average_precision(
     in the official script. Raises `EngineError` on NaN, infinity, or an image or class that does not exist.
     """
     for columns in (truth, found):
-        _check(columns, len(sizes_wh), categories)
+        check_columns(columns, len(sizes_wh), categories)
+    # the original cannot read an empty result
+    run = _hotcoco if engine == "hotcoco" or not len(found) else _pycocotools
+    return finish(run(iou_type, sizes_wh, sorted(categories), truth, found), iou_type)
+
+
+def average_precision_of_lists(
+    iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]], engine: Engine = "hotcoco"
+) -> AveragePrecision:
+    """COCO AP of the official layout: an annotation file's content and a result file's. Both must have been checked
+    (`benchmarks/official/_files.py`); neither is changed by hotcoco, the original adds fields to `results`."""
+    run = _hotcoco_lists if engine == "hotcoco" or not results else _pycocotools_lists
+    return finish(run(iou_type, annotated, results), iou_type)
+
+
+def finish(evaluator: Any, iou_type: IouType) -> AveragePrecision:
+    """Run an evaluator of either engine and read its numbers and arrays."""
     names = KEYPOINT_NUMBERS if iou_type == "keypoints" else BOX_NUMBERS
-    run = _hotcoco if engine == "hotcoco" else _pycocotools
-    if not len(found) or not len(truth):  # neither engine takes an empty side; the definition is plain
-        return _empty(names, categories, truth)
     with contextlib.redirect_stdout(io.StringIO()):  # both print their table
-        evaluator = run(iou_type, sizes_wh, sorted(categories), truth, found)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     numbers = {name: _none(value) for name, value in zip(names, evaluator.stats, strict=True)}
     precision = np.asarray(evaluator.eval["precision"], dtype=np.float64)
-    return AveragePrecision(numbers, precision, tuple(sorted(categories)))
+    recall = np.asarray(evaluator.eval["recall"], dtype=np.float64)
+    return AveragePrecision(numbers, precision, tuple(evaluator.params.catIds), recall)
 
 
 def engine_versions(engine: Engine) -> dict[str, str]:
@@ -106,7 +121,8 @@ def _none(value: float) -> float | None:
     return None if value < 0 else float(value)
 
 
-def _check(columns: Instances, images: int, categories: Sequence[int]) -> None:
+def check_columns(columns: Instances, images: int, categories: Sequence[int]) -> None:
+    """Raise `EngineError` on NaN, infinity, or an image or class that does not exist."""
     arrays = [columns.boxes_xywh, columns.area, columns.score]
     if columns.keypoints is not None:
         arrays.append(columns.keypoints)
@@ -119,27 +135,12 @@ def _check(columns: Instances, images: int, categories: Sequence[int]) -> None:
         raise EngineError(f"instances of classes {sorted(strange)[:5]} that are not in the vocabulary")
 
 
-def _empty(names: Sequence[str], categories: Sequence[int], truth: Instances) -> AveragePrecision:
-    """Nothing found: 0 wherever there is ground truth of that size. Nothing annotated: everything undefined."""
-    counts = ~truth.crowd if len(truth) else np.zeros(0, dtype=np.bool_)
-    if len(truth) and truth.keypoints is not None:
-        counts = counts & (truth.keypoints[:, 2::3] > 0).any(axis=1)
-    areas, present = truth.area[: counts.size][counts], set(truth.category[: counts.size][counts].tolist())
-    ranges = {"s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, 1e10)}
-    numbers: dict[str, float | None] = {}
-    for name in names:
-        low, high = ranges.get(name[-1], (0.0, 1e10))
-        numbers[name] = 0.0 if bool(((areas >= low) & (areas <= high)).any()) else None
-    ordered = tuple(sorted(categories))
-    precision = np.where([category in present for category in ordered], 0.0, -1.0)
-    return AveragePrecision(numbers, np.broadcast_to(precision[:, None, None], (10, 101, len(ordered), 1, 1)), ordered)
-
-
 def _images(sizes_wh: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
     return [{"id": i, "width": w, "height": h} for i, (w, h) in enumerate(sizes_wh, start=1)]
 
 
-def _truth_objects(truth: Instances) -> list[dict[str, Any]]:
+def truth_objects(truth: Instances) -> list[dict[str, Any]]:
+    """Annotated columns as rows of a COCO file, ids from 1."""
     boxes = cast(list[list[float]], truth.boxes_xywh.tolist())
     rows: list[dict[str, Any]] = [
         {"id": i + 1, "image_id": int(truth.image[i]), "category_id": int(truth.category[i]), "bbox": boxes[i],
@@ -155,7 +156,8 @@ def _truth_objects(truth: Instances) -> list[dict[str, Any]]:
     return rows
 
 
-def _found_objects(found: Instances) -> list[dict[str, Any]]:
+def found_objects(found: Instances) -> list[dict[str, Any]]:
+    """Predicted columns as rows of a COCO result file."""
     boxes = cast(list[list[float]], found.boxes_xywh.tolist())
     rows: list[dict[str, Any]] = []
     for i in range(len(found)):
@@ -175,7 +177,7 @@ def _found_objects(found: Instances) -> list[dict[str, Any]]:
 def _dataset(sizes_wh: Sequence[tuple[int, int]], categories: Sequence[int], truth: Instances) -> dict[str, Any]:
     return {
         "images": _images(sizes_wh), "categories": [{"id": c, "name": str(c)} for c in categories],
-        "annotations": _truth_objects(truth),
+        "annotations": truth_objects(truth),
     }  # fmt: skip
 
 
@@ -186,13 +188,25 @@ def _pycocotools(
     truth: Instances,
     found: Instances,
 ) -> Any:
+    return _pycocotools_lists(iou_type, _dataset(sizes_wh, categories, truth), found_objects(found))
+
+
+def _pycocotools_lists(iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]]) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    annotated: Any = COCO()
-    annotated.dataset = _dataset(sizes_wh, categories, truth)
-    annotated.createIndex()
-    return COCOeval(annotated, annotated.loadRes(_found_objects(found)), iou_type)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth: Any = COCO()
+        truth.dataset = annotated
+        truth.createIndex()
+        return COCOeval(truth, truth.loadRes(results), iou_type)
+
+
+def _hotcoco_lists(iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]]) -> Any:
+    import hotcoco
+
+    truth = hotcoco.COCO(annotated)
+    return hotcoco.COCOeval(truth, truth.load_res(results), iou_type)
 
 
 def _hotcoco(
@@ -205,14 +219,25 @@ def _hotcoco(
     import hotcoco
 
     if iou_type == "keypoints":
-        annotated = hotcoco.COCO(_dataset(sizes_wh, categories, truth))
-        return hotcoco.COCOeval(annotated, annotated.load_res(_found_objects(found)), iou_type)
-    annotated = hotcoco.COCO.from_arrays(
-        _images(sizes_wh), [{"id": c, "name": str(c)} for c in categories], truth.image, truth.category, truth.boxes_xywh,
+        return _hotcoco_lists(iou_type, _dataset(sizes_wh, categories, truth), found_objects(found))
+    annotated = truth_columns(_images(sizes_wh), [{"id": c, "name": str(c)} for c in categories], truth)
+    return hotcoco.COCOeval(annotated, found_columns(annotated, found), iou_type)
+
+
+def truth_columns(images: list[dict[str, Any]], categories: list[dict[str, Any]], truth: Instances) -> Any:
+    """Annotated boxes or masks as hotcoco's dataset, ids from 1, without an object per row."""
+    import hotcoco
+
+    return hotcoco.COCO.from_arrays(
+        images, categories, truth.image, truth.category, truth.boxes_xywh,
         ids=np.arange(1, len(truth) + 1), area=truth.area, iscrowd=truth.crowd.astype(np.int64),
         segmentation=list(truth.rles) if truth.rles is not None else None,
     )  # fmt: skip
+
+
+def found_columns(annotated: Any, found: Instances) -> Any:
+    """Predicted boxes or masks as hotcoco's results."""
     if found.rles is not None:
-        return hotcoco.COCOeval(annotated, annotated.load_res(_found_objects(found)), iou_type)
+        return annotated.load_res(found_objects(found))
     columns = np.column_stack([found.image, found.boxes_xywh, found.score, found.category]).astype(np.float64)
-    return hotcoco.COCOeval(annotated, annotated.load_res(columns), iou_type)
+    return annotated.load_res(columns)

@@ -68,10 +68,12 @@ def match(similar: Floats, ignore: Bools, crowd: Bools) -> tuple[Bools, Bools]:
 
 
 def rank(
-    truth: Instances, found: Instances, ignore: Bools, areas: Floats, rows: int, limit: int, similar: Similar
-) -> list[Ranked]:
+    truth: Instances, found: Instances, ignore: Bools, areas: Floats, rows: int, limit: int, similar: Similar,
+    lenient: Callable[[int, int], bool] | None = None,
+) -> list[Ranked]:  # fmt: skip
     """Every class with counted truths, ready for weighting. `limit` is the official number of found instances of a
-    class in a photo (100, poses 20); `areas` are the found instances' own, those beyond every range are ignored."""
+    class in a photo (100, poses 20); `areas` are the found instances' own, those beyond every range are ignored.
+    `lenient(row, class)` says where unmatched instances do not count (LVIS)."""
     ranked: list[Ranked] = []
     true_groups, found_groups = _groups(truth), _groups(found)
     for category in sorted(set(truth.category[~ignore].tolist())):
@@ -85,7 +87,10 @@ def rank(
             else:
                 hit = np.zeros((10, order.size), dtype=np.bool_)
                 ignored = hit.copy()
-            ignored |= ~hit & ~ignored & (areas[order] > LARGEST)[None, :]
+            excused = areas[order] > LARGEST
+            if lenient is not None and lenient(row, category):
+                excused[:] = True
+            ignored |= ~hit & ~ignored & excused[None, :]
             pieces.append((order, np.full(order.size, row), hit, ignored))
         ranked.append(_merge(pieces, found.score, truths.astype(np.float64)))
     return ranked

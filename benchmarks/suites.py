@@ -15,6 +15,9 @@ from vtinstruct import plugins
 
 ROOM = "benchmarks.scorers"
 
+LVIS = ("lvis",)  # annotated class by class: what is not annotated need not be absent
+SEMANTIC = ("ade20k", "pascal_context")  # every pixel has a class, nothing is told apart
+
 
 class SuiteError(Exception):
     """A suite that does not exist, or names what its scorer does not have; one line."""
@@ -56,9 +59,13 @@ class Suite:
 ASKED_OF_TEN = ("vqav2", "okvqa", "vqax", "vqae")  # sources with the answers of several people
 
 SUITES: tuple[Suite, ...] = (
-    Suite("det", 1, "det", "ap_box", "AP", "Detection", "COCO box AP, on coco_instances val2017"),
-    Suite("cond_det", 1, "cond_det", "ap_box", "AP", "Detection by name"),
-    Suite("seg", 1, "seg", "ap_mask", "AP", "Instance segmentation", "COCO mask AP, on coco_instances val2017"),
+    Suite("det", 1, "det", "ap_box", "AP", "Detection", "COCO box AP, on coco_instances val2017", without=LVIS),
+    Suite("det_lvis", 1, "det", "lvis_box", "AP", "Detection, LVIS", "LVIS box AP, on lvis v1_val", LVIS),
+    Suite("seg_lvis", 1, "seg", "lvis_mask", "AP", "Instance segmentation, LVIS", "LVIS mask AP, on lvis v1_val", LVIS),
+    Suite("cond_det", 1, "cond_det", "ap_box", "AP", "Detection by name", without=LVIS),
+    Suite("cond_det_lvis", 1, "cond_det", "lvis_box", "AP", "Detection by name, LVIS", only=LVIS),
+    Suite("seg", 1, "seg", "ap_mask", "AP", "Instance segmentation", "COCO mask AP, on coco_instances val2017",
+          without=(*LVIS, *SEMANTIC)),
     Suite("keypoints", 1, "keypoints", "ap_keypoint", "AP", "Keypoints", "COCO keypoint AP, on coco_keypoints val2017"),
     Suite("rec", 1, "rec", "rec", "Acc@.5", "Referring comprehension", "RefCOCO/+/g Acc@0.5, on their official splits"),
     Suite("res", 1, "res", "res", "cIoU", "Referring segmentation", "RefCOCO/+/g oIoU, on their official splits"),

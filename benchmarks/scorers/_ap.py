@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +20,7 @@ from benchmarks.engine import (
 from benchmarks.intervals import interval, photo_index
 from benchmarks.matching import Similar, rank, weighted_ap
 from benchmarks.scorer import Interval, Metric, Setting, Summary
-from benchmarks.scorers._instances import in_photo_order, scores_of
+from benchmarks.scorers._instances import in_photo_order, scores_of, sizes_of
 
 Floats = NDArray[np.float64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
@@ -49,19 +49,39 @@ def ap_metrics(names: tuple[str, ...], what: str) -> tuple[Metric, ...]:
     return (*found, *TIES)
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Whose AP it is: `average` gives the official numbers of columns over classes, `limit` is how many found instances of
+    a class in a photo count, `lenient(rows)` where unmatched ones do not (None: nowhere)."""
+
+    average: Callable[[pl.DataFrame, Setting, Sequence[int], Instances, Instances], AveragePrecision]
+    limit: int = 100
+    lenient: Callable[[pl.DataFrame], Callable[[int, int], bool]] | None = None
+
+
+def coco_rules(iou_type: IouType) -> Rules:
+    """COCO's."""
+
+    def average(
+        rows: pl.DataFrame, setting: Setting, classes: Sequence[int], truth: Instances, found: Instances
+    ) -> AveragePrecision:
+        return average_precision(iou_type, sizes_of(rows), classes, truth, found, setting.engine)
+
+    return Rules(average, 20 if iou_type == "keypoints" else 100)
+
+
 def summarize_ap(
-    rows: pl.DataFrame, setting: Setting, iou_type: IouType, metrics: tuple[Metric, ...], sides: Columns,
+    rows: pl.DataFrame, setting: Setting, rules: Rules, metrics: tuple[Metric, ...], sides: Columns,
     similar: Callable[[Instances, Instances], Similar],
 ) -> Summary:  # fmt: skip
     """All numbers of an AP scorer. `sides` turns rows into columns, `similar` gives similarities within a photo."""
     rows = in_photo_order(rows)
     truth, found = sides(rows)
-    sizes = list(zip(rows["width"].to_list(), rows["height"].to_list(), strict=True))
     classes = sorted({*setting.vocabulary.values(), *truth.category.tolist(), *found.category.tolist()})
     scored = scores_of(rows)[1]
 
     def run(columns: Instances) -> AveragePrecision:
-        return average_precision(iou_type, sizes, classes, truth, columns, setting.engine)
+        return rules.average(rows, setting, classes, truth, columns)
 
     result = run(found)
     numbers: dict[str, float | None] = {metric.name: None for metric in metrics} | result.numbers
@@ -69,7 +89,7 @@ def summarize_ap(
         numbers |= _tie_orders(run, found, _nearness(truth, found, similar(truth, found)), setting.seed)
     numbers |= _f1(rows)
     return Summary(
-        numbers, _ap_interval(rows, truth, found, iou_type, similar(truth, found), setting),
+        numbers, _ap_interval(rows, truth, found, rules, similar(truth, found), setting),
         {
             "scored": scored, "classes": _per_class(result, setting), "curves": _curves(result),
             "unknown_classes": _unknown(rows), "phrase_to_class": "exact (case and white space ignored)",
@@ -113,7 +133,7 @@ def _f1(rows: pl.DataFrame) -> dict[str, float | None]:
 
 
 def _ap_interval(
-    rows: pl.DataFrame, truth: Instances, found: Instances, iou_type: IouType, similar: Similar, setting: Setting
+    rows: pl.DataFrame, truth: Instances, found: Instances, rules: Rules, similar: Similar, setting: Setting
 ) -> Mapping[str, Interval]:
     if not setting.resamples or not len(truth) or not len(found):
         return {}
@@ -121,7 +141,8 @@ def _ap_interval(
     areas = found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
     if truth.keypoints is not None:
         ignore |= ~(truth.keypoints[:, 2::3] > 0).any(axis=1)
-    ranked = rank(truth, found, ignore, areas, rows.height, 20 if iou_type == "keypoints" else 100, similar)
+    lenient = rules.lenient(rows) if rules.lenient else None
+    ranked = rank(truth, found, ignore, areas, rows.height, rules.limit, similar, lenient)
     photo, photos = photo_index(rows["photo"].to_list())
     resamples = int(np.clip(WORK / (10 * max(len(found), 1)), min(200, setting.resamples), setting.resamples))
     statistic = weighted_ap(ranked, photo, photos)

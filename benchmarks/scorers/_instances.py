@@ -19,6 +19,7 @@ from vtinstruct.units import Unit, UnitKind
 
 Floats = NDArray[np.float64]
 Similarity = Callable[[list[Any], list[Any], list[bool]], Floats]  # found, true, crowd -> (F, T) in 0..1
+Lenient = Callable[[list[int]], Callable[[int], bool]]  # a photo's true classes -> whether a class is judged leniently
 
 # One row a sample; lists run over its instances. Boxes are x, y, width, height, flat.
 COLUMNS: dict[str, Any] = {
@@ -120,10 +121,13 @@ def found_side(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) 
     return side, unknown
 
 
-def instance_row(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) -> tuple[Row, Side, Side]:
-    """The shared part of an AP scorer's row; the two sides are returned so that it can add masks or poses."""
+def instance_row(
+    truth: Dialogue, answer: Answered, kind: Kind, setting: Setting, lenient: Lenient | None = None
+) -> tuple[Row, Side, Side]:
+    """The shared part of an AP scorer's row; the two sides are returned so that it can add masks or poses. Unmatched
+    answers of the classes that `lenient` says do not count (LVIS)."""
     true, (found, unknown) = truth_side(truth, kind, setting), found_side(truth, answer, kind, setting)
-    hits, counted = hits_of(kind, true, found)
+    hits, counted = hits_of(kind, true, found, lenient(true.classes) if lenient else None)
     true_count = len(true.ignore) - sum(true.ignore)
     found_count = counted + len(unknown)
     total = true_count + found_count
@@ -147,11 +151,15 @@ def _flat(boxes: Iterable[Sequence[float]]) -> list[float]:
     return [value for box in boxes for value in box]
 
 
-def hits_of(kind: Kind, true: Side, found: Side) -> tuple[tuple[int, int], int]:
+def hits_of(
+    kind: Kind, true: Side, found: Side, lenient: Callable[[int], bool] | None = None
+) -> tuple[tuple[int, int], int]:
     """One-to-one matches of the same class at similarity .5 and .75 (best confidence first, each to its best free
-    truth), and how many found instances count: those that only lie in an ignored region do not."""
+    truth), and how many found instances count: those that only lie in an ignored region do not, nor do unmatched ones of
+    a lenient class."""
+    free = np.array([lenient is not None and lenient(category) for category in found.classes], dtype=np.bool_)
     if not found.values or not true.values:
-        return (0, 0), len(found.values)
+        return (0, 0), len(found.values) - int(free.sum())
     similar = kind.similarity(found.values, true.values, true.crowd)
     similar = np.where(np.array(found.classes)[:, None] == np.array(true.classes)[None, :], similar, 0.0)
     ignore = np.array(true.ignore)
@@ -159,7 +167,7 @@ def hits_of(kind: Kind, true: Side, found: Side) -> tuple[tuple[int, int], int]:
     order = np.argsort(-scores, kind="stable")
     first = _greedy(similar, order, ~ignore, 0.5)
     second = _greedy(similar, order, ~ignore, 0.75)
-    excused = np.asarray((similar[:, ignore] >= 0.5).any(axis=1), dtype=np.bool_)
+    excused = np.asarray((similar[:, ignore] >= 0.5).any(axis=1) | free, dtype=np.bool_)
     excused[list(first)] = False
     return (len(first), len(second)), len(found.values) - int(excused.sum())
 
@@ -206,6 +214,11 @@ def columns(rows: pl.DataFrame, side: str) -> Instances:
             image, category, boxes, flat(rows["true_area"], np.float64), flat(rows["true_crowd"], np.bool_)
         )
     return Instances(image, category, boxes, score=scores_of(rows)[0])
+
+
+def sizes_of(rows: pl.DataFrame) -> list[tuple[int, int]]:
+    """Every row's photo as (width, height)."""
+    return list(zip(rows["width"].to_list(), rows["height"].to_list(), strict=True))
 
 
 def scores_of(rows: pl.DataFrame) -> tuple[Floats, bool]:

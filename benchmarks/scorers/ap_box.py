@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from benchmarks.engine import BOX_NUMBERS, Instances
 from benchmarks.matching import Similar
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
-from benchmarks.scorers._ap import ap_metrics, summarize_ap
+from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
 from benchmarks.scorers._instances import COLUMNS, Kind, columns, instance_row
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import Box, Mask, Unit
@@ -53,17 +53,19 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     return instance_row(truth, answer, KIND, setting)[0]
 
 
-def _sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+    """Boxes of all rows as columns, annotated and found."""
     return columns(rows, "true"), columns(rows, "found")
 
 
-def _similar(truth: Instances, found: Instances) -> Similar:
+def similar_of(truth: Instances, found: Instances) -> Similar:
+    """IoU of boxes within a photo."""
     return lambda f, t: box_iou(found.boxes_xywh[f], truth.boxes_xywh[t], truth.crowd[t])
 
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 12 COCO numbers of boxes, and what holds without confidences."""
-    return summarize_ap(rows, setting, "bbox", METRICS, _sides, _similar)
+    return summarize_ap(rows, setting, coco_rules("bbox"), METRICS, sides, similar_of)
 
 
 METRICS = ap_metrics(BOX_NUMBERS, "box")

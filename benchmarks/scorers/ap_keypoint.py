@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.engine import KEYPOINT_NUMBERS, Instances
 from benchmarks.matching import Similar
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
-from benchmarks.scorers._ap import ap_metrics, summarize_ap
+from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
 from benchmarks.scorers._instances import COLUMNS, Kind, columns, flat, instance_row
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import COCO_KEYPOINTS, Keypoints, Unit
@@ -108,7 +108,7 @@ def _similar(truth: Instances, found: Instances) -> Similar:
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 10 COCO numbers of poses, and what holds without confidences."""
-    return summarize_ap(rows, setting, "keypoints", METRICS, _sides, _similar)
+    return summarize_ap(rows, setting, coco_rules("keypoints"), METRICS, _sides, _similar)
 
 
 METRICS = ap_metrics(KEYPOINT_NUMBERS, "keypoint")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from benchmarks.engine import BOX_NUMBERS, Instances
 from benchmarks.matching import Similar
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
-from benchmarks.scorers._ap import ap_metrics, summarize_ap
-from benchmarks.scorers._instances import COLUMNS, Kind, columns, instance_row
+from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
+from benchmarks.scorers._instances import COLUMNS, Kind, Lenient, columns, instance_row
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box, rle_iou
 from vtinstruct.units import Mask, Rle, Unit
@@ -52,13 +52,19 @@ MASK_COLUMNS: dict[str, Any] = {"true_rle": pl.List(pl.Binary), "found_rle": pl.
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered masks, as run lengths of the original resolution."""
-    row, true, found = instance_row(truth, answer, KIND, setting)
+    return mask_row(truth, answer, setting)
+
+
+def mask_row(truth: Dialogue, answer: Answered, setting: Setting, lenient: Lenient | None = None) -> Row:
+    """`score`, where unmatched answers of lenient classes do not count."""
+    row, true, found = instance_row(truth, answer, KIND, setting, lenient)
     return row | {
         "true_rle": [value.counts for value in true.values], "found_rle": [value.counts for value in found.values]
     }  # fmt: skip
 
 
-def _sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+    """Masks of all rows as columns, annotated and found."""
     return _with_rles(rows, "true"), _with_rles(rows, "found")
 
 
@@ -75,7 +81,8 @@ def _plain(side: Instances) -> list[Rle]:
     return [Rle((rle["size"][0], rle["size"][1]), rle["counts"]) for rle in rles]
 
 
-def _similar(truth: Instances, found: Instances) -> Similar:
+def similar_of(truth: Instances, found: Instances) -> Similar:
+    """IoU of masks within a photo."""
     true_rles, found_rles = _plain(truth), _plain(found)
 
     def similar(f: NDArray[np.int64], t: NDArray[np.int64]) -> Floats:
@@ -88,7 +95,7 @@ def _similar(truth: Instances, found: Instances) -> Similar:
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 12 COCO numbers of masks, and what holds without confidences."""
-    return summarize_ap(rows, setting, "segm", METRICS, _sides, _similar)
+    return summarize_ap(rows, setting, coco_rules("segm"), METRICS, sides, similar_of)
 
 
 METRICS = ap_metrics(BOX_NUMBERS, "mask")

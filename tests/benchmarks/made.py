@@ -70,7 +70,7 @@ def reference_of(annotation: dict[str, Any], kind: str, size_wh: tuple[int, int]
         annotation["category_id"],
         str(annotation["id"]),
         annotation["area"],
-        bool(annotation["iscrowd"]),
+        bool(annotation.get("iscrowd", 0)),
         box if kind == "keypoint" else None,
     )
 
@@ -90,7 +90,7 @@ def coco_dialogues(coco: dict[str, Any], task: str, kind: str) -> list[Dialogue]
             name = names[annotation["category_id"]]
             reference = reference_of(annotation, kind, size_wh, name)
             unlabelled = kind == "keypoint" and not annotation["num_keypoints"]
-            if annotation["iscrowd"] or unlabelled:
+            if annotation.get("iscrowd") or unlabelled:
                 ignored.append(reference)
             else:
                 groups.setdefault(name, []).append(reference)
@@ -101,7 +101,11 @@ def coco_dialogues(coco: dict[str, Any], task: str, kind: str) -> list[Dialogue]
                 task,
                 parts or ["Nothing."],
                 size_wh,
-                Evaluation(ignore=tuple(ignored)),
+                Evaluation(
+                    ignore=tuple(ignored),
+                    negatives=tuple(names[id_] for id_ in image.get("neg_category_ids", ())),
+                    not_exhaustive=tuple(names[id_] for id_ in image.get("not_exhaustive_category_ids", ())),
+                ),
                 f"coco:{image['id']}",
             )
         )

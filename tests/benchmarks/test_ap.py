@@ -17,11 +17,11 @@ from pycocotools.cocoeval import COCOeval
 from benchmarks.engine import EngineError, Instances, average_precision
 from benchmarks.scorer import MISSING, Scorer, Setting, Summary
 from tests.benchmarks.made import answered, coco_dialogues, made_coco, vocabulary_of
+from tests.benchmarks.perturbed import coco_results, perturbed
 from vtinstruct import plugins
-from vtinstruct.dialogue import Dialogue, Reference, Triplet
-from vtinstruct.geometry import decode_rle, encode_mask
+from vtinstruct.dialogue import Reference, Triplet
 from vtinstruct.record import Category
-from vtinstruct.units import Box, Keypoints, Mask
+from vtinstruct.units import Box
 
 FAMILIES = {
     "box": ("ap_box", "det", "bbox"),
@@ -39,43 +39,6 @@ def scorer(kind: str) -> Scorer:
     return plugins.load("benchmarks.scorers", FAMILIES[kind][0])
 
 
-def perturbed(truth: Dialogue, rng: np.random.Generator, classes: dict[int, str]) -> list[tuple[str, Reference]]:
-    """Instances a model might give: some lost, some moved, some doubled, some of another class, scores with many ties."""
-    found: list[tuple[str, Reference]] = []
-    for _, triplet, reference in truth.references():
-        for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
-            name = triplet.concept if rng.random() > 0.1 else str(rng.choice(sorted(classes.values())))
-            score = float(np.round(rng.random(), 1))
-            found.append((name, Reference(moved(reference, rng, truth), score)))
-    rng.shuffle(found)  # type: ignore[arg-type]
-    return found
-
-
-def moved(reference: Reference, rng: np.random.Generator, truth: Dialogue) -> Any:
-    match reference.unit:
-        case Box():
-            x0, y0, x1, y1 = reference.unit.box_xyxy
-            shift = rng.normal(0, 0.08, 4) * max(x1 - x0, y1 - y0)
-            return Box(
-                (
-                    x0 + shift[0],
-                    y0 + shift[1],
-                    max(x1 + shift[2], x0 + shift[0] + 1),
-                    max(y1 + shift[3], y0 + shift[1] + 1),
-                )
-            )
-        case Mask():
-            mask = decode_rle(reference.unit.mask_rle)
-            return Mask(encode_mask(np.roll(mask, tuple(rng.integers(-6, 7, 2)), (0, 1))))
-        case Keypoints():
-            noise = rng.normal(0, 4, (len(reference.unit.keypoints_xyv), 2))
-            return Keypoints(
-                tuple((x + a, y + b, 2) for (x, y, _), (a, b) in zip(reference.unit.keypoints_xyv, noise, strict=True))
-            )
-        case _:
-            raise AssertionError(reference)
-
-
 def official(coco: dict[str, Any], kind: str, results: list[dict[str, Any]]) -> list[float]:
     """pycocotools on the original annotations, ids from 1."""
     coco = copy.deepcopy(coco)
@@ -90,22 +53,6 @@ def official(coco: dict[str, Any], kind: str, results: list[dict[str, Any]]) -> 
         evaluator.accumulate()
         evaluator.summarize()
     return [float(value) for value in evaluator.stats]
-
-
-def coco_results(kind: str, image_id: int, category_id: int, reference: Reference) -> dict[str, Any]:
-    result: dict[str, Any] = {"image_id": image_id, "category_id": category_id, "score": reference.score}
-    match reference.unit:
-        case Box():
-            x0, y0, x1, y1 = reference.unit.box_xyxy
-            result["bbox"] = [x0, y0, x1 - x0, y1 - y0]
-        case Mask():
-            rle = reference.unit.mask_rle
-            result["segmentation"] = {"size": list(rle.size_hw), "counts": rle.counts}
-        case Keypoints():
-            result["keypoints"] = [value for point in reference.unit.keypoints_xyv for value in point]
-        case _:
-            raise AssertionError(reference)
-    return result
 
 
 def both(coco: dict[str, Any], kind: str, seed: int, engine: str) -> tuple[Summary, list[float]]:
@@ -125,7 +72,7 @@ def both(coco: dict[str, Any], kind: str, seed: int, engine: str) -> tuple[Summa
         found = perturbed(truth, rng, names)
         assert truth.photo is not None
         image_id = int(truth.photo.id.split(":")[1])
-        results += [coco_results(kind, image_id, ids[name], reference) for name, reference in found]
+        results += [coco_results(image_id, ids[name], reference) for name, reference in found]
         answer = answered(*(Triplet(name, kind, (reference,)) for name, reference in found))
         rows.append(scorer(kind).score(truth, answer, setting))
     order = rng.permutation(len(rows))

@@ -28,13 +28,13 @@ SCORERS: dict[str, Scorer] = {
 }
 COCO = made_coco(7, photos=12)
 KINDS = {"det": "box", "cond_det": "box", "interactive_det": "box", "seg": "mask", "keypoints": "keypoint"}
-KINDS |= {"region_keypoints": "keypoint", "rec": "box", "res": "mask", "interactive_seg": "mask"}
+KINDS |= {"cond_seg": "mask", "region_keypoints": "keypoint", "rec": "box", "res": "mask", "interactive_seg": "mask"}
 CAPTIONS = ("a red car next to a dog", "the quick brown fox jumps over a lazy dog", "two people fly kites on the beach")
 
 
 def samples(task: str, root: Path) -> list[Dialogue]:
     """Samples of a task with a right answer each, over several photos."""
-    if task in ("det", "cond_det", "interactive_det", "seg", "keypoints", "region_keypoints"):
+    if task in ("det", "cond_det", "interactive_det", "seg", "cond_seg", "keypoints", "region_keypoints"):
         return coco_dialogues(COCO, task, KINDS[task])
     if task in ("rec", "res", "interactive_seg"):
         found = []

@@ -1,0 +1,46 @@
+"""LVIS annotations (v0.5, v1) and results, scored as lvis-api does.
+
+Format: https://www.lvisdataset.org/dataset: COCO's, with `neg_category_ids` and `not_exhaustive_category_ids` of every image and
+`frequency` of every category. There are no crowds, so no `iscrowd` is needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists, lvis_versions
+from benchmarks.official._files import OfficialError, read_annotated, read_results
+from benchmarks.official._table import Table
+from benchmarks.official.coco import FIELD, check_found, check_truth, per_class
+from benchmarks.scorer import Engine
+
+Lvis = Literal["bbox", "segm"]
+
+
+def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engine = "hotcoco") -> Table:
+    """The official numbers of a result file against an annotation file, and AP of every class. Raises `OfficialError`."""
+    annotated = read_annotated(annotations, (FIELD[iou_type], "area"))
+    found = read_results(results)
+    _check_federation(annotated, annotations)
+    check_truth(annotated, iou_type, annotations)
+    kept, notes = check_found(found, annotated, iou_type, results)
+    result = lvis_average_precision_of_lists(iou_type, annotated, kept, engine)
+    names = {row["id"]: str(row.get("name", row["id"])) for row in annotated["categories"]}
+    return Table(
+        f"LVIS {iou_type}", result.numbers, tuple(per_class(result, names)), tuple(notes), lvis_versions(engine)
+    )
+
+
+def _check_federation(annotated: dict[str, Any], path: Path) -> None:
+    for number, image in enumerate(annotated["images"]):
+        for field in ("neg_category_ids", "not_exhaustive_category_ids"):
+            if not isinstance(image.get(field), list):
+                raise OfficialError(
+                    f"{path}: images[{number}] has no list {field!r}; LVIS's own annotation file is right"
+                )
+    for number, category in enumerate(annotated["categories"]):
+        if category.get("frequency") not in FREQUENCIES:
+            raise OfficialError(
+                f"{path}: categories[{number}] has frequency {category.get('frequency')!r}; r, c or f is right"
+            )

@@ -1,0 +1,31 @@
+"""LVIS average precision of boxes: as `ap_box`, by the rules of a federated annotation.
+
+Source: lvis-dataset/lvis-api, `lvis/eval.py`, iou_type "bbox"; the rules are in `benchmarks/engine_lvis.py`, whose numbers equal
+lvis-api's to the last bit.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
+from benchmarks.scorers._ap import summarize_ap
+from benchmarks.scorers._instances import COLUMNS, instance_row
+from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lenient_by, lvis_metrics, lvis_rules
+from benchmarks.scorers.ap_box import KIND, sides, similar_of
+from vtinstruct.dialogue import Dialogue
+
+
+def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
+    """One sample's annotated and answered instances, and the classes it is judged for."""
+    lists = federation(truth, setting)
+    return instance_row(truth, answer, KIND, setting, lenient_by(lists))[0] | lists
+
+
+def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
+    """The 13 LVIS numbers, and what holds without confidences."""
+    return summarize_ap(rows, setting, lvis_rules("bbox"), METRICS, sides, similar_of)
+
+
+METRICS = lvis_metrics("box")
+SCORER = Scorer("lvis_box", ("det", "cond_det"), METRICS, COLUMNS | FEDERATED, score, summarize, SOURCE)
