@@ -119,11 +119,12 @@ def _checked_mask(value: object, where: str, size_hw: tuple[object, object] | No
         raise OfficialError(f"{where} has a mask of size {size!r:.40}; polygons or an RLE of {list(size_hw)} are right")
     try:
         if isinstance(counts, list):
-            rle_from_runs(cast(list[int], counts), cast(tuple[int, int], size_hw))
-        elif isinstance(counts, str) and counts.isascii():
-            check_rle(Rle(cast(tuple[int, int], size_hw), counts.encode()))
-        else:
-            raise GeometryError("mask: no run lengths", f"counts is {counts!r:.40}")
+            runs = cast(list[int], counts)
+            rle_from_runs(runs, cast(tuple[int, int], size_hw))
+            return {"size": size, "counts": runs}
+        if not isinstance(counts, str) or not counts.isascii():
+            raise GeometryError("mask: no run lengths", f"counts is {counts!r:.40}; a COCO RLE string is right")
+        check_rle(Rle(cast(tuple[int, int], size_hw), counts.encode()))
     except GeometryError as error:
         raise OfficialError(f"{where}: {error}") from error
     return {"size": size, "counts": counts}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from benchmarks.suites import SUITES
 from tests.benchmarks.made import answered, coco_dialogues, dialogue, made_coco, prediction_of, vocabulary_of
 from vtinstruct import plugins
 from vtinstruct.dialogue import Dialogue, Evaluation, Prompt, Reference, Triplet
+from vtinstruct.geometry import decode_rle, encode_mask
 from vtinstruct.prediction import Prediction
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit
 
@@ -28,14 +29,22 @@ SCORERS: dict[str, Scorer] = {
 }
 COCO = made_coco(7, photos=12)
 KINDS = {"det": "box", "cond_det": "box", "interactive_det": "box", "seg": "mask", "keypoints": "keypoint"}
-KINDS |= {"cond_seg": "mask", "region_keypoints": "keypoint", "rec": "box", "res": "mask", "interactive_seg": "mask"}
+KINDS |= {
+    "cond_seg": "mask",
+    "panoptic": "mask",
+    "region_keypoints": "keypoint",
+    "rec": "box",
+    "res": "mask",
+    "interactive_seg": "mask",
+}
 CAPTIONS = ("a red car next to a dog", "the quick brown fox jumps over a lazy dog", "two people fly kites on the beach")
 
 
 def samples(task: str, root: Path) -> list[Dialogue]:
     """Samples of a task with a right answer each, over several photos."""
-    if task in ("det", "cond_det", "interactive_det", "seg", "cond_seg", "keypoints", "region_keypoints"):
-        return coco_dialogues(COCO, task, KINDS[task])
+    if task in ("det", "cond_det", "interactive_det", "seg", "cond_seg", "panoptic", "keypoints", "region_keypoints"):
+        found = coco_dialogues(COCO, task, KINDS[task])
+        return [apart(one) for one in found] if KINDS[task] == "mask" else found
     if task in ("rec", "res", "interactive_seg"):
         found = []
         for number, truth in enumerate(coco_dialogues(COCO, task, KINDS[task])):
@@ -62,6 +71,25 @@ def samples(task: str, root: Path) -> list[Dialogue]:
         )
         for n, words in enumerate(CAPTIONS)
     ]
+
+
+def apart(truth: Dialogue) -> Dialogue:
+    """The same sample with masks that do not overlap, as panoptic and semantic annotation has them."""
+    free = np.ones((120, 160), dtype=bool)
+
+    def cut(reference: Reference) -> Reference | None:
+        assert isinstance(reference.unit, Mask)
+        inside = decode_rle(reference.unit.mask_rle) & free
+        free[inside] = False
+        return replace(reference, unit=Mask(encode_mask(inside)), area=float(inside.sum())) if inside.any() else None
+
+    def cuts(references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+        return tuple(one for one in map(cut, references) if one)
+
+    ignore = cuts(truth.evaluation.ignore)
+    parts = [replace(p, references=cuts(p.references)) if isinstance(p, Triplet) else p for p in truth.turns[-1].parts]
+    turns = (truth.turns[0], replace(truth.turns[-1], parts=tuple(parts)))
+    return replace(truth, turns=turns, evaluation=replace(truth.evaluation, ignore=ignore))
 
 
 def depth_sample(root: Path, number: int) -> Dialogue:

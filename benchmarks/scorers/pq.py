@@ -1,0 +1,176 @@
+"""Panoptic quality: things and stuff together, every pixel in one segment.
+
+Source: Kirillov et al., "Panoptic Segmentation" (CVPR 2019), section 4; cocodataset/panopticapi, `evaluation.py`, to the
+last bit of its single-process sum (with several processes the original adds in another order, and so to other bits).
+
+* a match needs the same class and IoU > .5, strictly, so every segment has at most one
+* pixels that nobody annotated (void) are taken out of the union; an unmatched answer more than half in void, or in the crowd
+  segment of its class, does not count; crowds are never missed
+* the annotated area is the annotation's own number
+* PQ = sum of IoU / (TP + FP / 2 + FN / 2) by class, then the mean over classes that were annotated or answered
+
+Answers may overlap, which the official format cannot: see `_label_maps.py`. A mask without a pixel left is no answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchmarks.intervals import interval, photo_index
+from benchmarks.originals import panoptic_api
+from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
+from benchmarks.scorers._instances import flat, in_photo_order
+from benchmarks.scorers._label_maps import Segment, found_segments, overlaps, paint, true_segments
+from vtinstruct.dialogue import Dialogue
+
+COLUMNS: dict[str, Any] = {
+    "tp_class": pl.List(pl.Int64), "tp_iou": pl.List(pl.Float64), "fp_class": pl.List(pl.Int64),
+    "fn_class": pl.List(pl.Int64), "hidden": pl.Int64, "unknown": pl.List(pl.String),
+}  # fmt: skip
+GROUPS = {"": "all classes", "_th": "things", "_st": "stuff"}
+METRICS = tuple(
+    Metric(f"{name}{group}", f"{meaning}, {words}")
+    for group, words in GROUPS.items()
+    for name, meaning in (
+        ("PQ", "panoptic quality"), ("SQ", "segmentation quality (mean IoU of matches)"), ("RQ", "recognition quality (F1)")
+    )
+)  # fmt: skip
+
+
+def matches(overlap: NDArray[np.int64], true: list[Segment], found: list[Segment]) -> Row:
+    """What one photo adds. `overlap` (T + 1, F + 1) pixels by true and found segment, the last row and column void."""
+    areas = overlap.sum(axis=0)  # of found segments, as painted
+    void, crowd = overlap[-1], {segment.category: t for t, segment in enumerate(true) if segment.crowd}
+    hits: list[tuple[int, float]] = []
+    true_hit, found_hit = set[int](), set[int]()
+    for t, segment in enumerate(true):
+        area = int(overlap[t].sum()) if segment.area is None else segment.area
+        for f in np.flatnonzero(overlap[t, :-1]).tolist():
+            if segment.crowd or found[f].category != segment.category:
+                continue
+            iou = float(overlap[t, f] / (areas[f] + area - overlap[t, f] - void[f]))
+            if iou > 0.5:
+                hits.append((segment.category, iou))
+                true_hit.add(t)
+                found_hit.add(f)
+    wrong: list[int] = []
+    for f, segment in enumerate(found):
+        if f in found_hit or not areas[f]:
+            continue
+        excused = void[f] + (overlap[crowd[segment.category], f] if segment.category in crowd else 0)
+        if not excused / areas[f] > 0.5:
+            wrong.append(segment.category)
+    return {
+        "tp_class": [category for category, _ in hits], "tp_iou": [iou for _, iou in hits], "fp_class": wrong,
+        "fn_class": [s.category for t, s in enumerate(true) if t not in true_hit and not s.crowd],
+        "hidden": int((areas[:-1] == 0).sum()),
+    }  # fmt: skip
+
+
+def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
+    """One photo's matches, false positives and misses by class."""
+    true, (found, unknown) = true_segments(truth, setting), found_segments(truth, answer, setting)
+    width, height = truth.photo.size_wh if truth.photo else (0, 0)
+    first = paint(true, (height, width), range(len(true)))
+    second = paint(found, (height, width), range(len(found)))
+    row = matches(overlaps(first, second, len(true), len(found)), true, found)
+    total = 2 * len(row["tp_class"]) + len(row["fp_class"]) + len(row["fn_class"]) + len(unknown)
+    quality = 2 * sum(row["tp_iou"]) / total if total else float(answer.state != "missing")
+    return common(truth, answer, quality) | row | {"unknown": unknown}
+
+
+def sums(rows: pl.DataFrame) -> dict[int, tuple[float, int, int, int]]:
+    """Class -> (sum of IoU, TP, FP, FN), added photo by photo in order of their numbers."""
+    iou: dict[int, float] = {}
+    for classes, values in zip(rows["tp_class"].to_list(), rows["tp_iou"].to_list(), strict=True):
+        for category, value in zip(classes, values, strict=True):
+            iou[category] = iou.get(category, 0.0) + value
+    hit, wrong, missed = (
+        Counter[int](flat(rows[name], np.int64).tolist()) for name in ("tp_class", "fp_class", "fn_class")
+    )
+    return {c: (iou.get(c, 0.0), hit[c], wrong[c], missed[c]) for c in sorted({*hit, *wrong, *missed})}
+
+
+def quality_of(iou: float, tp: int, fp: int, fn: int) -> tuple[float, float, float]:
+    """PQ, SQ and RQ of one class that was annotated or answered."""
+    whole = tp + 0.5 * fp + 0.5 * fn
+    return iou / whole, iou / tp if tp else 0.0, tp / whole
+
+
+def _average(by_class: Mapping[int, tuple[float, int, int, int]], order: Iterable[int]) -> list[float | None]:
+    values = [quality_of(*by_class[category]) for category in order if category in by_class]
+    if not values:
+        return [None, None, None]
+    return [sum(value[k] for value in values) / len(values) for k in range(3)]
+
+
+def _official(by_class: Mapping[int, tuple[float, int, int, int]], order: list[int]) -> list[float | None]:
+    stat = panoptic_api().PQStat()
+    for category, (iou, tp, fp, fn) in by_class.items():
+        one = stat[category]
+        one.iou, one.tp, one.fp, one.fn = iou, tp, fp, fn
+    if not any(category in by_class for category in order):  # the original divides by zero
+        return [None, None, None]
+    got = stat.pq_average({category: {} for category in order}, None)[0]
+    return [float(got[name]) for name in ("pq", "sq", "rq")]
+
+
+def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
+    """PQ, SQ and RQ of all classes, of things and of stuff; classes in the vocabulary's order."""
+    rows = in_photo_order(rows)
+    by_class = sums(rows)
+    order = [*setting.categories, *(category for category in by_class if category not in setting.categories)]
+    things = {category: setting.categories[category].thing for category in order if category in setting.categories}
+    wanted = {
+        "": order,
+        "_th": [c for c in order if things.get(c)],
+        "_st": [c for c in order if things.get(c) is False],
+    }
+    average = _official if setting.engine == "official" else _average
+    numbers: dict[str, float | None] = {}
+    for group, classes in wanted.items():
+        for name, value in zip(("PQ", "SQ", "RQ"), average(by_class, classes), strict=True):
+            numbers[f"{name}{group}"] = value
+    details = {
+        "classes": [_entry(category, by_class[category], setting) for category in order if category in by_class],
+        "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
+        "hidden_masks": int(rows["hidden"].sum()),
+    }  # fmt: skip
+    return Summary(numbers, _interval(rows, setting), details)
+
+
+def _entry(category: int, values: tuple[float, int, int, int], setting: Setting) -> dict[str, Any]:
+    pq, sq, rq = quality_of(*values)
+    return {"class": setting.class_name(category), "id": category, "PQ": pq, "SQ": sq, "RQ": rq}
+
+
+def _interval(rows: pl.DataFrame, setting: Setting) -> dict[str, Interval]:
+    """PQ as a function of photo weights: three sums a class and photo."""
+    photo, photos = photo_index(rows["photo"].to_list())
+    classes = sorted(sums(rows))
+    place = {category: index for index, category in enumerate(classes)}
+    iou, whole = np.zeros((photos, len(classes))), np.zeros((photos, len(classes)))
+    for row, p in zip(rows.iter_rows(named=True), photo.tolist(), strict=True):
+        for category, value in zip(row["tp_class"], row["tp_iou"], strict=True):
+            iou[p, place[category]] += value
+            whole[p, place[category]] += 1.0
+        for category in (*row["fp_class"], *row["fn_class"]):
+            whole[p, place[category]] += 0.5
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = weights @ whole
+        values = np.divide(weights @ iou, below, out=np.zeros_like(below), where=below > 0)
+        present = (below > 0).sum(axis=1)
+        return np.divide(values.sum(axis=1), present, out=np.full(len(weights), np.nan), where=present > 0)
+
+    got = interval(statistic, photos, setting.resamples, setting.seed, bounds=(0.0, 1.0))
+    return {"PQ": got} if got else {}
+
+
+SCORER = Scorer("pq", ("panoptic",), METRICS, COLUMNS, score, summarize, "panopticapi evaluation.py (CVPR 2019)")
