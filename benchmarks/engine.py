@@ -31,6 +31,7 @@ Ints = NDArray[np.int64]
 IouType = Literal["bbox", "segm", "keypoints"]
 
 BOX_NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+ORIGINALS = ("pycocotools", "lvis", "panopticapi-lite")
 KEYPOINT_NUMBERS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
 
@@ -108,13 +109,16 @@ def finish(evaluator: Any, iou_type: IouType) -> AveragePrecision:
     numbers = {name: _none(value) for name, value in zip(names, evaluator.stats, strict=True)}
     precision = np.asarray(evaluator.eval["precision"], dtype=np.float64)
     recall = np.asarray(evaluator.eval["recall"], dtype=np.float64)
-    return AveragePrecision(numbers, precision, tuple(evaluator.params.catIds), recall)
+    return AveragePrecision(numbers, precision, tuple(map(int, evaluator.params.catIds)), recall)
 
 
-def engine_versions(engine: Engine) -> dict[str, str]:
-    """Package and version of the engine, for the result file."""
-    package = "hotcoco" if engine == "hotcoco" else "pycocotools"
-    return {package: importlib.metadata.version(package)}
+def engine_versions(engine: Engine, originals: Sequence[str] = ORIGINALS) -> dict[str, str]:
+    """Packages and versions of the engine, for the result file: of the originals, those that are installed."""
+    found: dict[str, str] = {}
+    for package in ("hotcoco",) if engine == "hotcoco" else originals:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def _none(value: float) -> float | None:

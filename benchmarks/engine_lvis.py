@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.metadata
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,12 +82,6 @@ def lvis_average_precision_of_lists(
     return _hotcoco(iou_type, dataset, dataset.load_res(results))
 
 
-def lvis_versions(engine: Engine) -> dict[str, str]:
-    """Package and version of the engine, for a result file."""
-    package = "hotcoco" if engine == "hotcoco" else "lvis"
-    return {package: importlib.metadata.version(package)}
-
-
 def _hotcoco(iou_type: str, annotated: Any, found: Any) -> AveragePrecision:
     import hotcoco
 
@@ -117,5 +110,8 @@ def _result(numbers: Mapping[str, float], precision: Any, recall: Any, categorie
     shown = {name: float(numbers[name]) if numbers[name] >= 0 else None for name in NUMBERS}
     precision, recall = np.asarray(precision, dtype=np.float64), np.asarray(recall, dtype=np.float64)
     return AveragePrecision(
-        shown, precision.reshape((*precision.shape[:4], 1)), tuple(categories), recall.reshape((*recall.shape[:3], 1))
+        shown,
+        precision.reshape((*precision.shape[:4], 1)),
+        tuple(map(int, categories)),
+        recall.reshape((*recall.shape[:3], 1)),
     )

@@ -33,7 +33,11 @@ def coco(annotations: Path, results: Path, iou_type: IouType = "bbox", engine: E
     kept, notes = check_found(found, annotated, iou_type, results)
     result = average_precision_of_lists(iou_type, annotated, kept, engine)
     return Table(
-        f"COCO {iou_type}", result.numbers, tuple(per_class(result, names)), tuple(notes), engine_versions(engine)
+        f"COCO {iou_type}",
+        result.numbers,
+        tuple(per_class(result, names)),
+        tuple(notes),
+        engine_versions(engine, ("pycocotools",)),
     )
 
 

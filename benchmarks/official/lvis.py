@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists, lvis_versions
+from benchmarks.engine import engine_versions
+from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists
 from benchmarks.official._files import OfficialError, read_annotated, read_results
 from benchmarks.official._table import Table
 from benchmarks.official.coco import FIELD, check_found, check_truth, per_class
@@ -28,7 +29,11 @@ def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engi
     result = lvis_average_precision_of_lists(iou_type, annotated, kept, engine)
     names = {row["id"]: str(row.get("name", row["id"])) for row in annotated["categories"]}
     return Table(
-        f"LVIS {iou_type}", result.numbers, tuple(per_class(result, names)), tuple(notes), lvis_versions(engine)
+        f"LVIS {iou_type}",
+        result.numbers,
+        tuple(per_class(result, names)),
+        tuple(notes),
+        engine_versions(engine, ("lvis",)),
     )
 
 
