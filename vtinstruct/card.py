@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vtinstruct import album
+from vtinstruct import album, croissant
 from vtinstruct.album import CONFIG, SPLIT
 from vtinstruct.features import json_features, yaml_features
 from vtinstruct.manifest import ImageFile, Manifest, Shard
@@ -232,9 +232,10 @@ def _cell(value: object) -> str:
 
 
 def side_files(manifest: Manifest) -> dict[str, str]:
-    """The small files around the shards, path -> text: `state.json` and `dataset_info.json` of every folder of Arrow
-    shards, with which `datasets.load_from_disk` maps them where they lie."""
-    found: dict[str, str] = {}
+    """The small files around the shards, path -> text: `croissant.json`, and `state.json` and `dataset_info.json` of every
+    folder of Arrow shards, with which `datasets.load_from_disk` maps them where they lie."""
+    version = content_version(manifest.content_hash)
+    found = {croissant.NAME: croissant.croissant(manifest, title(manifest), version)}
     for config, by_split in _configs(manifest).items():
         for split, shards in by_split.items() if config not in _whole(manifest) else ():
             if shards[0].path.endswith(".arrow"):

@@ -16,7 +16,7 @@ import pyarrow as pa
 import yaml
 from numpy.typing import NDArray
 
-from vtinstruct import album, card
+from vtinstruct import album, card, croissant
 from vtinstruct.dialogue import StoredPhoto
 from vtinstruct.manifest import LEDGER, DatasetError, ImageFile, Manifest, Shard, content_hash, read_manifest
 from vtinstruct.photos import PhotoError, look_in
@@ -26,8 +26,6 @@ from vtinstruct.streams import FORMATS, read_stream
 from vtinstruct.units import Depth
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
-LOADED = "`load_from_disk` would not work"
-SIDE = {"croissant.json": "it describes other files"}
 MOST = 20  # findings of one shard; a broken shard has thousands of the same
 
 
@@ -95,8 +93,9 @@ def _around(root: Path, manifest: Manifest) -> Iterator[Finding]:
         yield Finding("manifest.json", "", "its content hash is not that of what it lists; build the dataset again")
     yield from _card(root, manifest)
     for relative, text in card.side_files(manifest).items():
-        if _text(root / relative) != text:
-            yield Finding(relative, "", f"is missing or of another build: {SIDE.get(Path(relative).name, LOADED)}")
+        there = _text(root / relative)
+        if there != text and not (relative == croissant.NAME and croissant.same(there, text)):
+            yield Finding(relative, "", "is missing or of another build; what reads it would go wrong")
     dropped, kept = sum(drop.count for drop in manifest.drops), _text(root / LEDGER).count("\n")
     if dropped != kept:
         yield Finding(LEDGER, "", f"has {kept} lines, the manifest counts {dropped} drops and repairs")

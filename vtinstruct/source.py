@@ -6,6 +6,7 @@ be cut into chunks: slot i always holds the same photo's record, whoever reads i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -61,6 +62,14 @@ class Source:
     version: str
     find: Callable[[Path], tuple[str, ...]]
     open: Callable[[Path, str], Opened]
+
+
+_JOINED = re.compile(r"\s+(?:AND|OR)\s+|[()]")
+
+
+def licence_ids(expression: str) -> tuple[str, ...]:
+    """The ids in an SPDX expression: `A AND B` gives A and B."""
+    return tuple(part.strip() for part in _JOINED.split(expression) if part.strip())
 
 
 def inside(root: Path, relative: str) -> Path:

@@ -14,10 +14,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from vtinstruct import plugins
-from vtinstruct.build.licences import licence_ids
 from vtinstruct.record import FACTS, Drop, Record
 from vtinstruct.sample import sources, write_sample
-from vtinstruct.source import Source, SourceError
+from vtinstruct.source import Source, SourceError, licence_ids
 from vtinstruct.task import offers
 
 NAMES = plugins.names("converters")

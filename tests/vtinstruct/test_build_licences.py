@@ -8,13 +8,13 @@ import pytest
 
 from vtinstruct.build import Options, build
 from vtinstruct.build.chunk import run_chunk
-from vtinstruct.build.licences import REASON, Licences, licence_ids, read_licences
+from vtinstruct.build.licences import REASON, Licences, read_licences
 from vtinstruct.build.progress import Silent
 from vtinstruct.check import check
 from vtinstruct.cli import main
 from vtinstruct.manifest import DropCount, read_manifest
 from vtinstruct.shards import read_dialogues
-from vtinstruct.source import SourceError
+from vtinstruct.source import SourceError, licence_ids
 
 
 @pytest.mark.parametrize(

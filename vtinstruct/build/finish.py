@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from vtinstruct import card, manifest
+from vtinstruct import card, croissant, manifest
 from vtinstruct.album import named_by, write_album
 from vtinstruct.build import ledger
 from vtinstruct.build.overlap import overlaps
@@ -34,7 +34,7 @@ from vtinstruct.version import VERSION
 
 SHARD_BYTES = 400_000_000
 # what is moved in, in this order: the manifest last
-PUBLISHED = ("data", FOLDER, manifest.LEDGER, card.README, manifest.NAME)
+PUBLISHED = ("data", FOLDER, manifest.LEDGER, croissant.NAME, card.README, manifest.NAME)
 IMAGE_BYTES = 400_000_000
 
 

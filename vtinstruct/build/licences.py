@@ -6,21 +6,14 @@ them is wanted, and its records are kept one by one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from vtinstruct.record import Drop, Record
-from vtinstruct.source import SourceError
+from vtinstruct.source import SourceError, licence_ids
 
 REASON = "licence not wanted"
-_JOINED = re.compile(r"\s+(?:AND|OR)\s+|[()]")
-
-
-def licence_ids(expression: str) -> tuple[str, ...]:
-    """The ids in an SPDX expression: `A AND B` gives A and B."""
-    return tuple(part.strip() for part in _JOINED.split(expression) if part.strip())
 
 
 @dataclass(frozen=True, slots=True)
