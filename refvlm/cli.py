@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refvlm.checkpoints import CheckpointError
 from vtinstruct.manifest import DatasetError
 from vtinstruct.photos import PhotoError
 from vtinstruct.prediction import PredictionsError
@@ -28,7 +29,7 @@ def main() -> None:
     """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
     try:
         app()
-    except (DatasetError, PredictionsError, PhotoError, InputError) as error:
+    except (DatasetError, PredictionsError, PhotoError, CheckpointError, InputError) as error:
         print(f"refvlm: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:

@@ -7,73 +7,19 @@ Nothing that comes in is changed; every call makes new arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from refvlm.batch import Batch, References, padded, stack_masks
 from refvlm.decoders._contract import Decoder, DepthMap, Value
-from refvlm.processing import Encoded, RefVLMProcessor
+from refvlm.processing import Encoded, Question, RefVLMProcessor
 from refvlm.router import Router
 from vtinstruct.columns import render_messages
 from vtinstruct.dialogue import Dialogue
-from vtinstruct.prompts import prompt_mask
 from vtinstruct.units import Depth, Unit
-
-
-@dataclass(frozen=True)
-class References:
-    """The N references of one unit kind in a batch: row and column of each `<REF>` in `Batch.ids`, its group (sorted;
-    one triplet is one group), the token ids of its concept (N, W), padded with -1, and the decoder's targets (first axis
-    N)."""
-
-    rows: Tensor
-    columns: Tensor
-    groups: Tensor
-    words: Tensor
-    targets: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """R rows of text over P photos padded to a square of S pixels.
-
-    photos (P, S, S, 3) uint8; extent_wh (P, 2) the share of the square in use, (0, 0) where a row has no photo; owner (R,)
-    each row's photo. ids (R, T) padded on the right; segments (R, T) which dialogue of the row, from 1, 0 padding; places
-    (R, T) position in the dialogue; labels (R, T) the token to be said next, -100 where none is learned. prompts (V, S, S)
-    uint8 masks in `[VPT]` order, prompt_owner (V,) their photos. references by unit kind.
-    """
-
-    photos: Tensor
-    extent_wh: Tensor
-    owner: Tensor
-    ids: Tensor
-    segments: Tensor
-    places: Tensor
-    labels: Tensor
-    prompts: Tensor
-    prompt_owner: Tensor
-    references: dict[str, References]
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        moved: dict[str, Any] = {
-            field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "references"
-        }
-        kinds = {
-            kind: References(
-                r.rows.to(device),
-                r.columns.to(device),
-                r.groups.to(device),
-                r.words.to(device),
-                {k: v.to(device) for k, v in r.targets.items()},
-            )
-            for kind, r in self.references.items()
-        }
-        return replace(self, **moved, references=kinds)
 
 
 @dataclass(frozen=True)
@@ -105,15 +51,16 @@ class Collator:
     def __call__(self, seen: Sequence[Seen]) -> Batch:
         """A batch of one row per photo."""
         rows = [_Row(self, item) for item in seen]
-        squares = [_square(self.processor, item.photo) for item in seen]
+        photos = [item.photo for item in seen]
         return Batch(
-            photos=torch.stack([torch.from_numpy(square) for square, _ in squares]),
-            extent_wh=torch.tensor([extent for _, extent in squares], dtype=torch.float32),
+            photos=self.processor.squares(photos),
+            extent_wh=self.processor.extents([row.frame for row in rows]),
+            frames=tuple(row.frame for row in rows),
             owner=torch.arange(len(rows)),
-            ids=_padded([row.ids for row in rows], self.processor.special_ids()["<|pad|>"]),
-            segments=_padded([row.segments for row in rows], 0),
-            places=_padded([row.places for row in rows], 0),
-            labels=_padded([row.labels for row in rows], -100),
+            ids=padded([row.ids for row in rows], self.processor.special_ids()["<|pad|>"]),
+            segments=padded([row.segments for row in rows], 0),
+            places=padded([row.places for row in rows], 0),
+            labels=padded([row.labels for row in rows], -100),
             prompts=stack_masks([mask for row in rows for mask in row.prompts], self.processor.photo_side),
             prompt_owner=torch.tensor([r for r, row in enumerate(rows) for _ in row.prompts], dtype=torch.long),
             references=self._references(rows),
@@ -136,7 +83,7 @@ class Collator:
                 torch.tensor([r for r, _ in told]),
                 torch.tensor([t.column for _, t in told]),
                 torch.tensor(groups),
-                _padded([t.words for _, t in told], -1),
+                padded([t.words for _, t in told], -1),
                 {name: torch.cat([part[name] for part in parts]) for name in parts[0]},
             )
         return found
@@ -169,7 +116,9 @@ class _Row:
             if length + len(encoded.ids) > collator.max_length:
                 collator.too_long += 1
                 continue
-            self.prompts += prompt_squares(dialogue, processor)
+            if seen.photo is not None:
+                size_wh = (seen.photo.shape[1], seen.photo.shape[0])
+                self.prompts += [processor.prompt_square(prompt, size_wh) for _, prompt in dialogue.prompts()]
             groups = self._tell(collator, dialogue, encoded, length, groups)
             ids.append(encoded.ids)
             learn.append(encoded.learn)
@@ -211,37 +160,6 @@ def _labels(ids: NDArray[np.int64], learn: NDArray[np.bool_]) -> NDArray[np.int6
     return labels
 
 
-def _padded(rows: Sequence[NDArray[np.int64]], fill: int) -> Tensor:
-    table = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, np.int64)
-    for n, row in enumerate(rows):
-        table[n, : len(row)] = row
-    return torch.from_numpy(table)
-
-
-def _square(
-    processor: RefVLMProcessor, photo: NDArray[np.uint8] | None
-) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    if photo is None:
-        return np.full((processor.photo_side, processor.photo_side, 3), 128, np.uint8), (0.0, 0.0)
-    return processor.square(photo), processor.extent((photo.shape[1], photo.shape[0]))
-
-
-def prompt_squares(dialogue: Dialogue, processor: RefVLMProcessor, turns: int | None = None) -> list[NDArray[np.uint8]]:
-    """The masks of a dialogue's prompts in the square, (side, side) of 0..255, in `[VPT]` order; of its first `turns`."""
-    if dialogue.photo is None:
-        return []
-    found: list[NDArray[np.uint8]] = []
-    for turn, prompt in dialogue.prompts():
-        if turns is None or turn < turns:
-            found.append(processor.square_share(prompt_mask(prompt, dialogue.photo.size_wh)))
-    return found
-
-
-def stack_masks(masks: Sequence[NDArray[np.uint8]], side: int) -> Tensor:
-    """Masks as one tensor (V, side, side) uint8."""
-    return torch.from_numpy(np.stack(masks)) if masks else torch.zeros(0, side, side, dtype=torch.uint8)
-
-
 @dataclass(frozen=True)
 class Asked:
     """A question to be answered: turn `turn` of a dialogue about photo number `photo` of the batch."""
@@ -255,23 +173,8 @@ def collate_questions(
     processor: RefVLMProcessor, photos: Sequence[NDArray[np.uint8] | None], asked: Sequence[Asked]
 ) -> Batch:
     """A batch for generation: one row per question, what was said before it included, nothing to be learned."""
-    squares = [_square(processor, photo) for photo in photos]
-    rows = [processor.encode(render_messages(item.dialogue)[: item.turn]).ids for item in asked]
-    masks = [prompt_squares(item.dialogue, processor, item.turn) for item in asked]
-    ids = _padded(rows, processor.special_ids()["<|pad|>"])
-    lengths = torch.tensor([len(row) for row in rows])
-    index = torch.arange(ids.shape[1])
-    return Batch(
-        photos=torch.stack([torch.from_numpy(square) for square, _ in squares]),
-        extent_wh=torch.tensor([extent for _, extent in squares], dtype=torch.float32),
-        owner=torch.tensor([item.photo for item in asked], dtype=torch.long),
-        ids=ids,
-        segments=(index < lengths[:, None]).long(),
-        places=index.expand(len(rows), -1),
-        labels=torch.full_like(ids, -100),
-        prompts=stack_masks([mask for row in masks for mask in row], processor.photo_side),
-        prompt_owner=torch.tensor(
-            [a.photo for a, row in zip(asked, masks, strict=True) for _ in row], dtype=torch.long
-        ),
-        references={},
-    )
+    questions: list[Question] = []
+    for item in asked:
+        prompts = tuple(prompt for turn, prompt in item.dialogue.prompts() if turn < item.turn)
+        questions.append(Question(item.photo, render_messages(item.dialogue)[: item.turn], prompts))
+    return processor.questions(photos, questions)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from refvlm.collator import Batch
+from refvlm.batch import Batch
 from refvlm.decoders._contract import Found
-from refvlm.model import RefVLMForConditionalGeneration, Sights
 from refvlm.router import Route, Router
-from vtinstruct.geometry import Letterbox
+
+if TYPE_CHECKING:
+    from refvlm.model import RefVLMForConditionalGeneration, Sights
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,16 @@ class _Saying:
 
 
 @torch.no_grad()
-def generate(
-    model: RefVLMForConditionalGeneration, batch: Batch, frames: Sequence[Letterbox | None], max_new_tokens: int = 256
-) -> list[Answered]:
-    """Answer every row of `batch` (one question per row). `frames[p]` is the frame of photo p, None without one."""
+def generate(model: RefVLMForConditionalGeneration, batch: Batch, max_new_tokens: int = 256) -> list[Answered]:
+    """Answer every row of `batch` (one question per row)."""
+    batch = batch.to(model.device)
     sights = model.see(batch.photos, batch.extent_wh)
     said = _say(model, batch, sights, max_new_tokens)
     special: dict[str, Any] = model.config.special_ids or {}
     routes = [Router.from_ids(special).read(row.ids) for row in said]
     units: list[list[Found | None]] = [[None] * len(row) for row in routes]
     for kind in model.decoders:
-        _decode(model, kind, batch, sights, frames, said, routes, units)
+        _decode(model, kind, batch, sights, said, routes, units)
     return [Answered(row.ids, row.probabilities, row.ended, found) for row, found in zip(said, units, strict=True)]
 
 
@@ -73,9 +73,9 @@ def _say(model: RefVLMForConditionalGeneration, batch: Batch, sights: Sights, ma
     states = body(
         inputs_embeds=inputs, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
     ).last_hidden_state
-    last = states[torch.arange(len(words)), n + lengths - 1]  # (R, D)
+    active = torch.arange(len(words), device=words.device)  # (A,) rows that have not ended
+    last = states[active, n + lengths - 1]  # (A, D)
     said = [_Saying() for _ in range(len(words))]
-    active = torch.arange(len(words))
     for step in range(max_new_tokens):
         chances = head(last).float().softmax(-1)
         chance, token = chances.max(-1)
@@ -102,7 +102,7 @@ def _say(model: RefVLMForConditionalGeneration, batch: Batch, sights: Sights, ma
 
 
 def _decode(
-    model: RefVLMForConditionalGeneration, kind: str, batch: Batch, sights: Sights, frames: Sequence[Letterbox | None],
+    model: RefVLMForConditionalGeneration, kind: str, batch: Batch, sights: Sights,
     said: Sequence[_Saying], routes: Sequence[Sequence[Route]], units: Sequence[list[Found | None]],
 ) -> None:  # fmt: skip
     """Decode every reference of one kind, of all rows at once, into `units`."""
@@ -111,16 +111,17 @@ def _decode(
         (row, n, route)
         for row, found in enumerate(routes)
         for n, route in enumerate(found)
-        if route.kind == kind and frames[owner[row]] is not None and n < len(said[row].states)
+        if route.kind == kind and batch.frames[owner[row]] is not None and n < len(said[row].states)
     ]
     if not wanted:
         return
     numbers: dict[tuple[int, int], int] = {}
-    groups = torch.tensor([numbers.setdefault((row, route.group), len(numbers)) for row, _, route in wanted])
+    numbered = [numbers.setdefault((row, route.group), len(numbers)) for row, _, route in wanted]
+    groups = torch.tensor(numbered, device=batch.owner.device)
     queries = torch.stack([said[row].states[n] for row, n, _ in wanted])
     decoder = model.decoder(kind)
-    outputs = decoder(queries, sights.maps.pick(batch.owner[torch.tensor([row for row, _, _ in wanted])]))
-    seen = [frame for row, _, _ in wanted if (frame := frames[owner[row]]) is not None]
+    outputs = decoder(queries, sights.maps.pick(batch.owner[[row for row, _, _ in wanted]]))
+    seen = [frame for row, _, _ in wanted if (frame := batch.frames[owner[row]]) is not None]
     for (row, n, route), found in zip(wanted, decoder.units(outputs, seen, groups), strict=True):
         said_so = written_probability(said[row], route, model)
         units[row][n] = Found(found.unit, found.score * said_so)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoModel, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from refvlm import generation
 from refvlm.attention import NAME, layout
-from refvlm.collator import Batch
+from refvlm.batch import Batch
+from refvlm.checkpoints import CheckpointError, check_folder
 from refvlm.config import RefVLMConfig
 from refvlm.decoders._contract import Decoder
 from refvlm.decoders._locator import compare, heat_targets
@@ -91,6 +94,16 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             }
         )
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **settings: Any) -> Any:
+        """A model from a folder that `save_pretrained` wrote, or from the Hub: safetensors only. Raises `CheckpointError`."""
+        if settings.pop("use_safetensors", True) is False:
+            raise CheckpointError("use_safetensors=False asks for a pickle, which is never read")
+        folder = Path(pretrained_model_name_or_path)
+        if folder.exists() or settings.get("local_files_only"):
+            check_folder(folder / settings.get("subfolder", ""))
+        return super().from_pretrained(pretrained_model_name_or_path, *args, use_safetensors=True, **settings)
 
     def _init_weights(self, module: nn.Module) -> None:
         # Parts built from transformers classes initialise themselves; ours are torch's own layers with torch's own
@@ -183,6 +196,12 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             layout=plan,
         )
         return states.last_hidden_state[0].index_select(0, plan.found.flatten()).view(*batch.ids.shape, -1)
+
+    # --- answering ----------------------------------------------------------------------------------------------
+
+    def generate(self, batch: Batch, max_new_tokens: int = 256) -> list[generation.Answered]:
+        """Greedy answers to a batch of questions (`RefVLMProcessor`), every `<REF>` decoded; see `refvlm.generation`."""
+        return generation.generate(self, batch, max_new_tokens)
 
     def decoder(self, kind: str) -> Decoder:
         """The decoder of a unit kind."""

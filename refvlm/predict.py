@@ -19,7 +19,7 @@ from PIL import Image
 from refvlm.collator import Asked, collate_questions
 from refvlm.data import Said, Shelf
 from refvlm.decoders._contract import DepthMap, Found
-from refvlm.generation import Answered, generate
+from refvlm.generation import Answered
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.processing import RefVLMProcessor, load_processor
 from vtinstruct.dialogue import Dialogue, Reference
@@ -107,9 +107,8 @@ def answer(
     asked: Sequence[Asked], max_new_tokens: int, writer: PredictionsWriter,
 ) -> None:  # fmt: skip
     """Answer a batch of questions and write the answers."""
-    frames = [None if photo is None else processor.frame((photo.shape[1], photo.shape[0])) for photo in photos]
     batch = collate_questions(processor, photos, asked)
-    for item, said in zip(asked, generate(model, batch, frames, max_new_tokens), strict=True):
+    for item, said in zip(asked, model.generate(batch, max_new_tokens), strict=True):
         writer.write(prediction(item, said, processor, writer.path))
 
 

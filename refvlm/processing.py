@@ -9,24 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast, ProcessorMixin
 
+from refvlm.batch import Batch, padded, stack_masks
 from refvlm.config import RefVLMConfig
 from refvlm.prompt_encoder import TOKENS
+from vtinstruct.dialogue import Parts, Prompt
 from vtinstruct.geometry import Letterbox
-from vtinstruct.trp import IMAGE, SPECIAL_TOKENS, VPT
+from vtinstruct.prompts import prompt_mask
+from vtinstruct.trp import IMAGE, SPECIAL_TOKENS, VPT, render_question
 from vtinstruct.units import UNIT_KINDS
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 MARKS = (*SPECIAL_TOKENS, VPT, IMAGE)  # in this order in every tokenizer
 _PREFIX = f"{IMAGE}\n"
+GUARD = "\n"  # what is put before words so that their first space is seen
 _CUT = re.compile("(" + "|".join(re.escape(token) for token in MARKS) + ")")
 
 
@@ -42,8 +49,21 @@ class Encoded:
     answers: tuple[tuple[int, int, int], ...]
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is to be answered: `photo` number of the batch, the (role, content) messages so far, the last of them the
+    user's, and the prompts that its `[VPT]`s stand for."""
+
+    photo: int
+    messages: Sequence[tuple[str, str]]
+    prompts: Sequence[Prompt] = ()
+
+
 class RefVLMProcessor(ProcessorMixin):
-    """A tokenizer with the TRP marks, and the square photos are put in (`photo_side` pixels)."""
+    """A tokenizer with the TRP marks, and the square photos are put in (`photo_side` pixels).
+
+    `processor(images=[photo], text=["Where is the dog?"])` is a `Batch` for `model.generate`; `text(ids)` reads an answer.
+    """
 
     attributes = ["tokenizer"]  # noqa: RUF012  (read by ProcessorMixin)
     tokenizer_class = "AutoTokenizer"
@@ -51,6 +71,56 @@ class RefVLMProcessor(ProcessorMixin):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, photo_side: int = 160, **kwargs: Any) -> None:
         super().__init__(tokenizer, **kwargs)
         self.photo_side = photo_side
+        # Some tokenizers (Llama's) make no difference between a text that begins with a space and one that does not.
+        self.eats_spaces = any(self._plain(self._pieces(text)) != text for text in ("a", " a"))
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def __call__(  # type: ignore[override]  (one way in: what the model eats)
+        self, images: Sequence[NDArray[np.uint8] | Image.Image | None], text: Sequence[str | Parts]
+    ) -> Batch:
+        """One question about each photo (None: a question without a photo). A question is a string, or parts with
+        `Prompt`s among them. Raises `ValueError` when there are not as many texts as images."""
+        if len(images) != len(text):
+            raise ValueError(f"{len(images)} images and {len(text)} texts; one text an image is right")
+        photos = [None if image is None else as_rgb(image) for image in images]
+        parts = [(said,) if isinstance(said, str) else said for said in text]
+        return self.questions(
+            photos,
+            [
+                Question(n, [("user", render_question(said))], [p for p in said if isinstance(p, Prompt)])
+                for n, said in enumerate(parts)
+            ],
+        )
+
+    def questions(self, photos: Sequence[NDArray[np.uint8] | None], asked: Sequence[Question]) -> Batch:
+        """A batch for generation: one row per question, nothing to be learned."""
+        frames = [None if photo is None else self.frame((photo.shape[1], photo.shape[0])) for photo in photos]
+        rows = [self.encode(question.messages).ids for question in asked]
+        masks: list[NDArray[np.uint8]] = []
+        owner: list[int] = []
+        for question in asked:
+            frame = frames[question.photo]
+            if question.prompts and frame is None:
+                raise ValueError(f"question {question.messages[-1][1]!r:.60} marks places of a photo, and has no photo")
+            for prompt in question.prompts if frame else ():
+                masks.append(self.prompt_square(prompt, frame.size_wh))  # type: ignore[union-attr]
+                owner.append(question.photo)
+        ids = padded(rows, self.special_ids()[PAD])
+        index = torch.arange(ids.shape[1])
+        return Batch(
+            photos=self.squares(photos),
+            extent_wh=self.extents(frames),
+            owner=torch.tensor([question.photo for question in asked], dtype=torch.long),
+            ids=ids,
+            segments=(index < torch.tensor([len(row) for row in rows])[:, None]).long(),
+            places=index.expand(len(rows), -1),
+            labels=torch.full_like(ids, -100),
+            prompts=stack_masks(masks, self.photo_side),
+            prompt_owner=torch.tensor(owner, dtype=torch.long),
+            references={},
+            frames=tuple(frames),
+        )
 
     # --- photos -------------------------------------------------------------------------------------------------
 
@@ -84,10 +154,20 @@ class RefVLMProcessor(ProcessorMixin):
         square[:height, :width] = levels
         return square
 
-    def extent(self, size_wh: tuple[int, int]) -> tuple[float, float]:
-        """The share of the square (width, height) that a photo of that size fills."""
-        width, height = self.frame(size_wh).scaled_wh
-        return width / self.photo_side, height / self.photo_side
+    def squares(self, photos: Sequence[NDArray[np.uint8] | None]) -> Tensor:
+        """Photos as one tensor (P, side, side, 3) uint8; grey where there is none."""
+        grey = np.full((self.photo_side, self.photo_side, 3), 128, np.uint8)
+        made = [grey if photo is None else self.square(photo) for photo in photos]
+        return torch.from_numpy(np.stack(made)) if made else torch.zeros(0, *grey.shape, dtype=torch.uint8)
+
+    def extents(self, frames: Sequence[Letterbox | None]) -> Tensor:
+        """The share of the square (width, height) that each photo fills, (P, 2); (0, 0) where there is none."""
+        sizes = [(0, 0) if frame is None else frame.scaled_wh for frame in frames]
+        return torch.tensor(sizes, dtype=torch.float32).reshape(-1, 2) / self.photo_side
+
+    def prompt_square(self, prompt: Prompt, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        """A prompt's mask in the square, (side, side) of 0..255."""
+        return self.square_share(prompt_mask(prompt, size_wh))
 
     # --- words --------------------------------------------------------------------------------------------------
 
@@ -96,7 +176,7 @@ class RefVLMProcessor(ProcessorMixin):
         ids: list[int] = []
         learn: list[bool] = []
         answers: list[tuple[int, int, int]] = []
-        end = self.token_id(END)
+        end = self.end_id
         for turn, (role, content) in enumerate(messages):
             if role == "user":
                 words = [self.token_id(USER), *self._words(content.removeprefix(_PREFIX)), self.token_id(ASSISTANT)]
@@ -115,25 +195,63 @@ class RefVLMProcessor(ProcessorMixin):
             if index % 2:
                 found += [self.token_id(piece)] * (TOKENS if piece == VPT else 1)
             elif piece:
-                found += self.tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=True)
+                found += self._encode(piece)
         return found
+
+    def _encode(self, text: str) -> list[int]:
+        """Words as tokens, with the spaces they have: no more, no less."""
+        if not self.eats_spaces:
+            return self._pieces(text)
+        guard, found = self._pieces(GUARD), self._pieces(GUARD + text)
+        return found[len(guard) :] if found[: len(guard)] == guard else self._pieces(text)
+
+    def _pieces(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+    def _decode(self, ids: list[int]) -> str:
+        if not self.eats_spaces:
+            return self._plain(ids)
+        return self._plain([*self._pieces(GUARD), *ids]).removeprefix(GUARD)
+
+    def _plain(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def token_id(self, token: str) -> int:
         """The id of a mark; every one of ours has exactly one."""
         return int(self.tokenizer.convert_tokens_to_ids(token))  # type: ignore[arg-type]
 
+    @property
+    def end_id(self) -> int:
+        """The id that ends an answer: the tokenizer's own end of text, which a pretrained LLM already knows."""
+        return int(self.tokenizer.eos_token_id)
+
     def text(self, ids: Sequence[int]) -> str:
-        """Generated ids as TRP text, up to and without the end token."""
-        end = self.token_id(END)
-        ids = list(ids)
-        stop = ids.index(end) if end in ids else len(ids)
-        return str(self.tokenizer.decode(ids[:stop], skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        """Generated ids as TRP text, up to and without the end token; inverse of how `encode` made them.
+
+        Words between marks are decoded by themselves, as they were encoded.
+        """
+        marks = {self.token_id(token): token for token in (*MARKS, USER, ASSISTANT)}
+        found: list[str] = []
+        for mark, run in groupby(takewhile(self.end_id.__ne__, ids), marks.get):
+            words = list(run)
+            found.append(mark * len(words) if mark else self._decode(words))
+        return "".join(found)
 
     def special_ids(self) -> dict[str, Any]:
         """What the model must know of the tokenizer (`RefVLMConfig.special_ids`)."""
-        found: dict[str, Any] = {token: self.token_id(token) for token in (*MARKS, PAD, USER, ASSISTANT, END)}
-        found["units"] = {kind: self.tokenizer.encode(kind, add_special_tokens=False) for kind in UNIT_KINDS}
+        found: dict[str, Any] = {token: self.token_id(token) for token in (*MARKS, USER, ASSISTANT)}
+        pad = self.tokenizer.pad_token_id
+        found |= {END: self.end_id, PAD: self.end_id if pad is None else int(pad)}
+        found["units"] = {kind: self._encode(kind) for kind in UNIT_KINDS}
         return found
+
+
+def as_rgb(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) uint8. Raises `ValueError` for an array of another shape or type."""
+    found = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if found.ndim != 3 or found.shape[2] != 3 or found.dtype != np.uint8 or 0 in found.shape:
+        raise ValueError(f"an image of shape {found.shape} and type {found.dtype}; (height, width, 3) uint8 is right")
+    return found
 
 
 # Words with the space before them, "[0]" and runs of punctuation whole: TRP answers come out short.

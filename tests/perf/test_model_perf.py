@@ -13,7 +13,6 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from refvlm.collator import Asked, Seen, collate_questions
-from refvlm.generation import generate
 from refvlm.matching import group_pairs, match
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.recipes import recipe
@@ -100,8 +99,7 @@ def test_generation_of_eight_against_one_by_one(
     def answer(items: list[Seen]) -> list[list[int]]:
         photos = [item.photo for item in items]
         asked = [Asked(n, item.dialogues[0], 1) for n, item in enumerate(items)]
-        frames = [own.frame((64, 48))] * len(items)
-        return [said.ids for said in generate(tiny, collate_questions(own, photos, asked), frames, 32)]
+        return [said.ids for said in tiny.generate(collate_questions(own, photos, asked), 32)]
 
     def one_by_one() -> list[list[int]]:
         return [ids for item in seen for ids in answer([item])]

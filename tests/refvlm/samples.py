@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refvlm.collator import Asked, Collator, Seen, collate_questions
-from refvlm.generation import Answered, generate
+from refvlm.generation import Answered
 from refvlm.model import RefVLMForConditionalGeneration, decoder_class
 from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from refvlm.recipes import smoke_config
@@ -109,5 +109,4 @@ def answers(
     used = sorted({p for p, _ in which})
     pixels = [photos[p].photo for p in used]
     asked = [Asked(used.index(p), photos[p].dialogues[d], 1) for p, d in which]
-    frames = [words.frame((photo.shape[1], photo.shape[0])) for photo in pixels if photo is not None]
-    return generate(own, collate_questions(words, pixels, asked), frames, max_new_tokens=length)
+    return own.generate(collate_questions(words, pixels, asked), max_new_tokens=length)

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refvlm.collator import Asked, collate_questions
 from refvlm.processing import RefVLMProcessor, load_processor
 from refvlm.prompt_encoder import TOKENS
+from tests.refvlm import samples
+from vtinstruct.dialogue import Prompt
+from vtinstruct.units import Point
 
 
 @pytest.mark.parametrize("size_wh", [(64, 64), (640, 480), (480, 640), (2000, 31), (31, 2000), (3, 3), (1, 1)])
@@ -84,6 +89,32 @@ def test_a_square_share_keeps_area(processor: RefVLMProcessor) -> None:
     mask[100:300, 200:400] = True
     share = processor.square_share(mask).astype(float).sum() / 255 / processor.photo_side**2
     assert share == pytest.approx(200 * 200 / 640**2, rel=0.02)
+
+
+def test_the_processor_called_is_what_the_collator_makes_of_a_dialogue(processor: RefVLMProcessor) -> None:
+    about = samples.about(1, (64, 48))
+    dialogue = about.dialogues[1]
+    (prompt,) = [prompt for _, prompt in dialogue.prompts()]
+    batch = processor(images=[about.photo, None], text=[("Mask this ", prompt, "."), "Hello?"])
+    asked = collate_questions(processor, [about.photo], [Asked(0, dialogue, 1)])
+    assert batch.ids[0].tolist()[: asked.ids.shape[1]] == asked.ids[0].tolist()
+    assert torch.equal(batch.prompts, asked.prompts)
+    assert torch.equal(batch.photos[:1], asked.photos)
+    assert batch.extent_wh.tolist() == [[1.0, 0.75], [0.0, 0.0]]
+    assert batch.frames[1] is None
+
+
+def test_images_that_cannot_be_used_are_said(processor: RefVLMProcessor) -> None:
+    photo = np.zeros((4, 4, 3), np.uint8)
+    prompt = Prompt("point", Point((1.0, 1.0)))
+    for images, text, words in (
+        ([photo], [], "1 images and 0 texts"),
+        ([photo[..., 0]], ["?"], r"shape \(4, 4\)"),
+        ([photo.astype(float)], ["?"], "float64"),
+        ([None], [("Mask ", prompt)], "has no photo"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            processor(images=images, text=text)  # type: ignore[arg-type]
 
 
 from tests.refvlm.samples import processor as _make  # noqa: E402
