@@ -215,6 +215,30 @@ def export(
 
 
 @app.command()
+def push(
+    folder: Folder,
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME of a dataset repository; made when it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
+    without_photos: Annotated[bool, typer.Option("--without-photos", help="Leave out photos that are files.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+) -> None:
+    """Push a dataset to the Hugging Face Hub, as one commit. What is there already is not sent again."""
+    from vtinstruct.push import push as run_push
+
+    done = run_push(folder, repo, private, revision, not without_photos, dry_run)
+    for word, paths in (("send", done.sent), ("remove", done.removed)):
+        for path in paths if dry_run else ():
+            print(f"{word} {path}")
+    print(
+        f"{'to send' if dry_run else 'sent'}: {len(done.sent)} files, {done.bytes} bytes; "
+        f"{'to remove' if dry_run else 'removed'}: {len(done.removed)}; unchanged: {done.unchanged}"
+    )
+    if done.commit:
+        print(done.commit)
+
+
+@app.command()
 def show(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("show.html"),
