@@ -87,16 +87,20 @@ def _common_length(a: Tokens, b: Tokens) -> int:
 # --- CIDEr-D ---------------------------------------------------------------------------------------------------------
 
 
-def cider_d(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]], sigma: float = 6.0) -> list[float]:
+def cider_d(
+    captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]], sigma: float = 6.0, one_more: bool = False
+) -> list[float]:
     """CIDEr-D of every caption against its references; document frequencies come from all the references given.
 
-    With one photo log(1) = 0 weighs every n-gram 0: the score is 0 whatever is said. That is the definition.
+    With one photo log(1) = 0 weighs every n-gram 0: the score is 0 whatever is said, and with few photos words that all of
+    them share weigh nothing. That is the definition. `one_more` counts one photo more than there are, so that every n-gram
+    weighs something; with many photos it changes nothing to speak of.
     """
     counts = [[grams(reference) for reference in several] for several in references]
     frequency: Counter[tuple[str, ...]] = Counter()
     for several in counts:
         frequency.update(set[tuple[str, ...]]().union(*several))
-    log_photos = math.log(len(captions)) if captions else 0.0
+    log_photos = math.log(len(captions) + one_more) if captions else 0.0
 
     def vector(counted: Grams) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
         weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]

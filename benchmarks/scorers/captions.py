@@ -2,13 +2,15 @@
 everything people said.
 
 BLEU-1..4, ROUGE-L and CIDEr-D against all references of a sample, after the official tokenisation; definitions and sources
-in `_ngrams.py` and `_ptb.py`. The answer's words are its text without TRP marks (a triplet reads as its concept). A missing
-answer is the empty caption. Numbers are 0..1 except CIDEr-D, which is 0..10 (papers print it x 100 as 0..1000).
+in `_ngrams.py` and `_ptb.py`. METEOR is the official program's own number (`_meteor.py`). The answer's words are its text
+without TRP marks (a triplet reads as its concept). A missing answer is the empty caption. Numbers are 0..1 except CIDEr-D,
+which is 0..10 (papers print it x 100 as 0..1000).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,12 @@ import polars as pl
 
 from benchmarks.intervals import interval, mean_interval, photo_index
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common
+from benchmarks.scorers._meteor import MeteorError, meteor
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import tokens
 from vtinstruct.dialogue import Dialogue, Parts, Triplet
 
+FEW_PHOTOS = "document frequencies are those of the scored references; with few photos CIDEr-D is low and unstable"
 TASKS = ("caption", "reg_box", "reg_region", "region_caption", "vqa_reasoning", "chat", "region_chat")
 COLUMNS: dict[str, Any] = {
     "said": pl.List(pl.String), "references": pl.List(pl.List(pl.String)), "bleu": pl.List(pl.Float64),
@@ -27,8 +31,10 @@ COLUMNS: dict[str, Any] = {
 }  # fmt: skip
 METRICS = (
     Metric("CIDEr-D", "consensus with the references by TF-IDF weighted n-grams, 0..10"),
+    Metric("CIDEr-D[corrected]", "the same, counting one photo more than there are: few photos do not weigh words 0"),
     *(Metric(f"BLEU-{n}", f"corpus BLEU up to {n}-grams, closest reference length") for n in range(1, 5)),
     Metric("ROUGE-L", "F-measure (beta 1.2) of the longest common subsequence"),
+    Metric("METEOR", "official program (Java), with --engine official only"),
 )
 
 
@@ -61,18 +67,34 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     }  # fmt: skip
 
 
+def meteor_number(
+    said: Sequence[list[str]], references: Sequence[list[list[str]]], setting: Setting
+) -> tuple[float | None, list[str]]:
+    """METEOR when the official engine was asked for, and why there is none although it was."""
+    if setting.engine != "official":
+        return None, []
+    try:
+        return meteor(said, references), []
+    except MeteorError as error:
+        return None, [str(error)]
+
+
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """Corpus BLEU, mean ROUGE-L, mean CIDEr-D with document frequencies from these very references."""
     if not rows.height:
         return Summary({metric.name: None for metric in METRICS})
     rows = rows.sort("photo", "id")
-    cider = np.array(cider_d(rows["said"].to_list(), rows["references"].to_list()))
+    said, references = rows["said"].to_list(), rows["references"].to_list()
     counts = np.array(rows["bleu"].to_list())
+    cider = np.array(cider_d(said, references))
     scores = bleu(counts.sum(axis=0))
+    official, remarks = meteor_number(said, references, setting)
     numbers: dict[str, float | None] = {
         "CIDEr-D": float(cider.mean()),
+        "CIDEr-D[corrected]": float(np.mean(cider_d(said, references, one_more=True))),
         **{f"BLEU-{n}": float(scores[n - 1]) for n in range(1, 5)},
         "ROUGE-L": float(rows["rouge"].to_numpy().mean()),
+        "METEOR": official,
     }
     photos = rows["photo"].to_list()
     index, count = photo_index(photos)
@@ -82,8 +104,11 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "CIDEr-D": mean_interval(cider, photos, setting.resamples, setting.seed, bounds=(0.0, 10.0)),
         "BLEU-4": interval(lambda w: bleu(w @ folded)[:, 3], count, setting.resamples, setting.seed, bounds=(0.0, 1.0)),
     }
-    remark = "document frequencies are those of the scored references; with few photos CIDEr-D is low and unstable"
-    details = {"photos": count, "references": int(rows["references"].list.len().sum()), "remark": remark}
+    details = {
+        "photos": count,
+        "references": int(rows["references"].list.len().sum()),
+        "remarks": [FEW_PHOTOS, *remarks],
+    }
     return Summary(numbers, {name: one for name, one in got.items() if one}, details)
 
 

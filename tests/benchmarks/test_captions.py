@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.scorer import Setting
+from benchmarks.scorers._meteor import MeteorError, meteor
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import PUNCTUATION, tokens
-from benchmarks.scorers.captions import reason_of
+from benchmarks.scorers.captions import meteor_number, reason_of
 
 # [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
 SEEN: list[list[str]] = json.loads((Path(__file__).parent / "ptb_answers.json").read_text("utf-8"))
@@ -111,3 +113,42 @@ def test_the_official_tokenizer_agrees_on_real_captions(tiny_coco: Callable[[str
 )  # fmt: skip
 def test_reasons_stand_behind_the_answer(text: str, reason: str) -> None:
     assert reason_of(text) == reason
+
+
+def test_one_photo_more_gives_few_photos_weight() -> None:
+    said = [["a", "red", "car"], ["two", "dogs"]]
+    assert cider_d(said[:1], [[said[0]]], one_more=True) == pytest.approx([7.5])  # three words have no four in a row
+    many = [[str(n), "red", "car", "here"] for n in range(300)]
+    plain, more = (cider_d(many, [[m] for m in many], one_more=more) for more in (False, True))
+    assert plain == pytest.approx(more, rel=1e-2)
+
+
+@pytest.mark.slow
+def test_meteor_is_the_official_number(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
+    official()
+    if shutil.which("java") is None:
+        pytest.skip("METEOR needs Java")
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    by_photo: dict[int, list[list[str]]] = {}
+    for one in tiny_coco("captions_val2017.json")["annotations"]:
+        by_photo.setdefault(one["image_id"], []).append(tokens(one["caption"]))
+    said, references = [c[0] for c in by_photo.values()], [c[1:] for c in by_photo.values()]
+    said[3] = []  # a model may say nothing
+    program = Meteor()
+    texts = {n: [" ".join(r) for r in several] for n, several in enumerate(references)}
+    theirs, _ = program.compute_score(texts, {n: [" ".join(s) or " "] for n, s in enumerate(said)})
+    for pipe in (program.meteor_p.stdout, program.meteor_p.stderr):
+        pipe.close()
+    assert meteor(said, references) == theirs
+    assert 0.1 < theirs < 0.6
+
+
+def test_meteor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MeteorError, match="needs pycocoevalcap"):
+        meteor([["a"]], [[["a"]]])
+    number, remarks = meteor_number([["a"]], [[["a"]]], Setting(engine="official"))
+    assert number is None
+    assert "needs pycocoevalcap" in remarks[0]
+    assert meteor_number([["a"]], [[["a"]]], Setting()) == (None, [])
