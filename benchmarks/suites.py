@@ -85,6 +85,8 @@ SUITES: tuple[Suite, ...] = (
     Suite("reg_region", 1, "reg_region", "captions", "CIDEr-D", "Marked regions in words"),
     Suite("region_caption", 1, "region_caption", "captions", "CIDEr-D", "Region captions",
           "Visual Genome region captions CIDEr-D"),
+    Suite("gcg_mask", 1, "gcg_mask", "gcg", "mIoU", "Captions with masks", "GLaMM GCG, by the numbers that end in [script]"),
+    Suite("gcg_box", 1, "gcg_box", "gcg", "mIoU", "Captions with boxes"),
     Suite("vqa", 1, "vqa", "vqa", "accuracy", "Visual question answering", "VQAv2 and OK-VQA accuracy, on their val splits",
           only=ASKED_OF_TEN),
     Suite("vqa_exact", 1, "vqa", "vqa", "exact", "Visual question answering, one answer",

@@ -56,6 +56,12 @@ def samples(task: str, root: Path) -> list[Dialogue]:
         return found
     if task == "depth":
         return [depth_sample(root, number) for number in range(3)]
+    if task in ("gcg_mask", "gcg_box"):
+        return [
+            replace(truth, evaluation=Evaluation(references=(CAPTIONS[n % 3],)))
+            for n, truth in enumerate(coco_dialogues(COCO, task, task.removeprefix("gcg_")))
+            if any(True for _ in truth.references())
+        ]
     if task in ("vqa", "vqa_point", "vqa_box"):
         return [
             dialogue(f"{task}-{n}", task, [word], (64, 48), Evaluation(answers=(word,) * 10, question_kind="yes/no"))
