@@ -126,9 +126,6 @@ def test_the_best_pairs_are_found(pair: np.ndarray) -> None:
 @pytest.mark.parametrize("engine", ["hotcoco", "official"])
 def test_ap50_is_pycocotools_own(kind: str, seed: int, engine: str) -> None:
     """The truth's own regions, moved among photos and given confidences, as detections of one class."""
-    monkeypatch.setattr(
-        "shutil.which", lambda name: None
-    )  # no Java: METEOR takes ten seconds to start, and is not tested here
     coco, rng = made_coco(seed, photos=8), np.random.default_rng(seed)
     truths = coco_dialogues(coco, f"gcg_{kind}", kind)
     setting = Setting(resamples=0, engine=engine)  # type: ignore[arg-type]
