@@ -21,6 +21,9 @@ from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
 from benchmarks.model import ModelError
+from benchmarks.official import OfficialError
+from benchmarks.official.cli import register
+from benchmarks.originals import OriginalMissing
 from benchmarks.page import shown
 from benchmarks.results import Results, ResultsError, read_results
 from benchmarks.run import baselines, run, score_and_report
@@ -36,6 +39,7 @@ screen, errors = Console(), Console(stderr=True)
 
 REFUSALS = (
     DatasetError, ReadError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin, OSError,
+    OfficialError, OriginalMissing,
 )  # fmt: skip
 
 Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
@@ -133,6 +137,9 @@ def suites_command() -> None:
         )
         table.add_row(*map(escape, row))
     screen.print(table)
+
+
+register(app, refusing)
 
 
 def _say(console: Console) -> Callable[[str], None]:

@@ -8,6 +8,9 @@ note (`docs/metrics.md` has the list).
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
 from benchmarks.official.coco import coco
+from benchmarks.official.depth import depth
 from benchmarks.official.lvis import lvis
+from benchmarks.official.miou import miou
+from benchmarks.official.panoptic import panoptic
 
-__all__ = ["OfficialError", "Table", "coco", "lvis"]
+__all__ = ["OfficialError", "Table", "coco", "depth", "lvis", "miou", "panoptic"]

@@ -15,7 +15,7 @@ from benchmarks.engine import AveragePrecision, IouType, average_precision_of_li
 from benchmarks.official._files import OfficialError, Rows, numbers_of, read_annotated, read_results
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine
-from vtinstruct.geometry import GeometryError, check_rle, rle_from_runs
+from vtinstruct.geometry import MAX_COORDINATE, GeometryError, check_rle, polygons_to_rle, rle_from_runs
 from vtinstruct.units import Rle
 
 FIELD = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
@@ -84,6 +84,8 @@ def check_found(found: Rows, annotated: dict[str, Any], iou_type: str, path: Pat
             unknown[row["category_id"]] += 1
             continue
         boxed += iou_type == "segm" and "bbox" in row
+        if iou_type == "segm" and isinstance(row["segmentation"], list):  # the original reads run lengths only
+            row["segmentation"] = _drawn(cast(list[list[float]], row["segmentation"]), sizes[row["image_id"]])
         kept.append({key: row[key] for key in ("image_id", "category_id", "score", FIELD[iou_type])})
     notes: list[str] = []
     if unknown:
@@ -93,6 +95,11 @@ def check_found(found: Rows, annotated: dict[str, Any], iou_type: str, path: Pat
             f"{boxed} results have a bbox beside their mask; areas are the masks' (the original takes the box's)"
         )
     return kept, notes
+
+
+def _drawn(polygons: list[list[float]], size_hw: tuple[object, object]) -> dict[str, Any]:
+    height, width = cast(tuple[int, int], size_hw)
+    return {"size": [height, width], "counts": polygons_to_rle(polygons, (width, height)).counts.decode()}
 
 
 def _check_geometry(row: dict[str, Any], iou_type: str, where: str, size_hw: tuple[object, object] | None) -> None:
@@ -114,7 +121,7 @@ def _checked_mask(value: object, where: str, size_hw: tuple[object, object] | No
     if isinstance(value, list) and value:
         for number, part in enumerate(cast(list[Any], value)):
             values = numbers_of({"segmentation": part}, "segmentation", None, f"{where}, part {number}")
-            if len(values) < 6 or len(values) % 2 or max(map(abs, values)) > 1e5:
+            if len(values) < 6 or len(values) % 2 or max(map(abs, values)) > MAX_COORDINATE:
                 raise OfficialError(f"{where}, part {number} has {len(values)} numbers; a polygon of 3 points is right")
         return cast(Any, value)
     fields = cast(Mapping[str, Any], value if isinstance(value, dict) else {})

@@ -1,0 +1,124 @@
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth`: official result files in, official numbers out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from benchmarks.official._table import Table
+from benchmarks.official.coco import coco
+from benchmarks.official.depth import depth
+from benchmarks.official.lvis import lvis
+from benchmarks.official.miou import IGNORED, miou
+from benchmarks.official.panoptic import panoptic
+
+Truth = Annotated[Path, typer.Argument(help="the official annotation file")]
+Found = Annotated[Path, typer.Argument(help="the official result file")]
+TruthFolder = Annotated[Path, typer.Argument(help="the folder of annotated maps")]
+FoundFolder = Annotated[Path, typer.Argument(help="the folder of answered maps, with the same names")]
+Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: the original tool, slow")]
+Classes = Annotated[bool, typer.Option("--classes", help="every class's own numbers too")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON, nothing else")]
+
+
+def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[None]]) -> None:
+    """Add the commands to an application; `refusing` turns what is wrong with the input into one line."""
+
+    @app.command("coco")
+    def coco_command(
+        annotations: Truth, results: Found,
+        iou: Annotated[Literal["bbox", "segm", "keypoints"], typer.Option("--iou", help="what is compared")] = "bbox",
+        engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """COCO's 12 numbers (10 of keypoints) of a result file."""
+        with refusing():
+            show(coco(annotations, results, iou, engine), classes, as_json)
+
+    @app.command("lvis")
+    def lvis_command(
+        annotations: Truth, results: Found,
+        iou: Annotated[Literal["bbox", "segm"], typer.Option("--iou", help="what is compared")] = "segm",
+        engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """LVIS's 13 numbers of a result file."""
+        with refusing():
+            show(lvis(annotations, results, iou, engine), classes, as_json)
+
+    @app.command("panoptic")
+    def panoptic_command(
+        annotations: Truth, annotation_folder: Annotated[Path, typer.Argument(help="the annotated id pictures")],
+        results: Found, result_folder: Annotated[Path, typer.Argument(help="the answered id pictures")],
+        engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """PQ, SQ and RQ of a panoptic result."""
+        with refusing():
+            show(panoptic(annotations, results, annotation_folder, result_folder, engine), classes, as_json)
+
+    @app.command("miou")
+    def miou_command(
+        annotations: TruthFolder, results: FoundFolder,
+        number: Annotated[int, typer.Option("--num-classes", min=0, help="how many classes there are")] = 0,
+        names: Annotated[str, typer.Option("--class-names", help="or their names, with commas between")] = "",
+        ignore: Annotated[int, typer.Option("--ignore", help="the annotated value that does not count")] = IGNORED,
+        reduce_zero_label: Annotated[bool, typer.Option("--reduce-zero-label", help="ADE20K: classes from 1")] = False,
+        cityscapes: Annotated[bool, typer.Option("--cityscapes", help="Cityscapes' labelIds, its 19 classes")] = False,
+        classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """mIoU and pixel accuracy of label maps."""
+        with refusing():
+            chosen = [name.strip() for name in names.split(",")] if names else number
+            table = miou(
+                annotations, results, chosen, ignore=ignore, reduce_zero_label=reduce_zero_label, cityscapes=cityscapes
+            )
+            show(table, classes, as_json)
+
+    @app.command("depth")
+    def depth_command(
+        annotations: TruthFolder, results: FoundFolder,
+        levels: Annotated[float, typer.Option("--levels", help="PNG levels a metre: KITTI 256, NYUv2 1000")] = 256.0,
+        crop: Annotated[str, typer.Option("--crop", help="none, garg, eigen, eigen_nyu")] = "none",
+        cap: Annotated[float, typer.Option("--cap", help="metres; deeper pixels do not count")] = 80.0,
+        align: Annotated[str, typer.Option("--align", help="none, median, lsq, lsq_disparity")] = "none",
+        as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """Ten errors of depth maps under one named protocol."""
+        with refusing():
+            show(depth(annotations, results, levels, crop, cap, align), False, as_json)
+
+
+def show(table: Table, classes: bool, as_json: bool) -> None:
+    """Print a table: the numbers as the official tools order them, classes when asked for."""
+    console = Console(width=None if not as_json else 10_000)
+    if as_json:
+        typer.echo(json.dumps(asdict(table), allow_nan=False))
+        return
+    console.print(
+        _grid(table.title, ("number", "value"), [{"number": k, "value": v} for k, v in table.numbers.items()])
+    )
+    if classes and table.classes:
+        console.print(_grid("by class", tuple(table.classes[0]), list(table.classes)))
+    engine = ", ".join(f"{package} {version}" for package, version in table.engine.items())
+    for note in (*table.notes, f"computed by {engine}"):
+        console.print(f"[dim]{escape(note)}[/dim]", soft_wrap=True, highlight=False)
+
+
+def _grid(title: str, columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> Grid:
+    grid = Grid(title=title, title_justify="left")
+    for column in columns:
+        grid.add_column(column, justify="left" if column in ("number", "class") else "right")
+    for row in rows:
+        grid.add_row(*(escape(_shown(row[column])) for column in columns))
+    return grid
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else f"{value:.6f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,568 @@
+"""Official result files, scored in their own layout: equal to the original tools, or a clear refusal (docs/metrics.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from benchmarks.depth import MEANINGS
+from benchmarks.engine import average_precision_of_lists
+from benchmarks.official import OfficialError, Table, coco, depth, lvis, miou, panoptic
+from benchmarks.originals import OriginalMissing, lvis_api, panoptic_api
+from tests.benchmarks.made import made_coco
+from tests.benchmarks.road import bench
+from tests.benchmarks.test_lvis import made_lvis
+from tests.benchmarks.test_lvis import official as lvis_official
+from tests.benchmarks.test_panoptic import answer_to, made_panoptic, write_all
+from tests.benchmarks.test_panoptic import official as pq_official
+
+FIELDS = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
+
+
+def plain_coco(seed: int, photos: int = 12) -> dict[str, Any]:
+    """A made-up annotation file as an official one has it: ids from 1, polygons and both kinds of run lengths."""
+    table = made_coco(seed, photos)
+    for number, row in enumerate(table["annotations"], start=1):
+        row["id"] = number
+        x, y, w, h = row["bbox"]
+        if number % 3 == 0 and not row["iscrowd"]:
+            row["segmentation"] = [[x, y, x + w, y, x + w, y + h], [x, y, x, y + h, x + w / 2, y + h]]
+        elif row["iscrowd"]:
+            inside = coco_mask.decode({**row["segmentation"], "counts": row["segmentation"]["counts"].encode()})
+            flat = np.concatenate([[0], inside.T.ravel(), [1 - inside.T.ravel()[-1]]])
+            edges = (
+                np.flatnonzero(np.diff(flat)) if flat[1] == 0 else np.concatenate([[0], np.flatnonzero(np.diff(flat))])
+            )
+            row["segmentation"] = {"size": [120, 160], "counts": np.diff(np.concatenate([[0], edges])).tolist()}
+            if sum(row["segmentation"]["counts"]) != 120 * 160:
+                row["segmentation"]["counts"].append(120 * 160 - sum(row["segmentation"]["counts"]))
+    return table
+
+
+def results_of(table: dict[str, Any], kind: str, seed: int) -> list[dict[str, Any]]:
+    """Results a detector might write: lost, doubled, moved, misnamed, with ties."""
+    rng, rows = np.random.default_rng(seed), []
+    truth = COCO_of(table)
+    for annotation in table["annotations"]:
+        for _ in range(int(rng.choice([0, 1, 1, 2]))):
+            class_ = annotation["category_id"] if rng.random() < 0.9 else int(rng.integers(1, 5))
+            row: dict[str, Any] = {"image_id": annotation["image_id"], "category_id": class_}
+            if kind == "bbox":
+                x, y, w, h = annotation["bbox"]
+                a, b, c, d = (rng.normal(0, 0.1, 4) * max(w, h)).tolist()
+                row["bbox"] = [x + a, y + b, max(1.0, w + c), max(1.0, h + d)]
+            elif kind == "segm":
+                moved = np.roll(truth.annToMask(annotation), tuple(rng.integers(-4, 5, 2)), (0, 1))
+                rle: Any = coco_mask.encode(np.asfortranarray(moved))
+                row["segmentation"] = {"size": [int(s) for s in rle["size"]], "counts": rle["counts"].decode()}
+            else:
+                points = np.array(annotation["keypoints"], dtype=float).reshape(17, 3)
+                points[:, :2] += rng.normal(0, 3, (17, 2))
+                row["keypoints"] = points.ravel().tolist()
+            rows.append({**row, "score": round(float(rng.random()), 1)})
+    return rows
+
+
+def COCO_of(table: dict[str, Any]) -> Any:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth: Any = COCO()
+        truth.dataset = copy.deepcopy(table)
+        truth.createIndex()
+    return truth
+
+
+def original(table: dict[str, Any], rows: list[dict[str, Any]], kind: str) -> Any:
+    truth = COCO_of(table)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluator = COCOeval(truth, truth.loadRes(copy.deepcopy(rows)), kind)
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return evaluator
+
+
+def files(folder: Path, table: Any, rows: Any) -> tuple[Path, Path]:
+    (folder / "gt.json").write_text(json.dumps(table))
+    (folder / "dt.json").write_text(json.dumps(rows))
+    return folder / "gt.json", folder / "dt.json"
+
+
+def listed(table: Table) -> list[float]:
+    return [-1.0 if value is None else value for value in table.numbers.values()]
+
+
+# --- COCO ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sorted(FIELDS))
+@pytest.mark.parametrize("seed", [1, 2])
+def test_coco_files_give_the_official_numbers(kind: str, seed: int, tmp_path: Path) -> None:
+    table = plain_coco(seed)
+    rows = results_of(table, kind, seed)
+    expected = original(table, rows, kind)
+    paths = files(tmp_path, table, rows)
+    for engine in ("hotcoco", "official"):
+        got = coco(*paths, kind, engine)  # type: ignore[arg-type]
+        assert listed(got) == [float(v) for v in expected.stats]
+    precision = expected.eval["precision"]
+    for entry in got.classes:
+        values = precision[:, :, sorted(c["id"] for c in table["categories"]).index(entry["id"]), 0, -1]
+        assert entry["AP"] == values[values > -1].mean()
+    assert 0.02 < expected.stats[0] < 0.98
+
+
+@pytest.mark.parametrize("kind", sorted(FIELDS))
+def test_whole_arrays_of_both_engines_are_the_same(kind: str) -> None:
+    table = plain_coco(5)
+    rows = results_of(table, kind, 5)
+    expected = original(table, rows, kind).eval
+    got = average_precision_of_lists(kind, table, rows)  # type: ignore[arg-type]
+    assert np.array_equal(got.precision, expected["precision"])
+    assert np.array_equal(got.recall, expected["recall"])
+
+
+@pytest.mark.parametrize("kind", sorted(FIELDS))
+def test_real_coco_files_give_the_official_numbers(
+    kind: str, tiny_coco: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    table = tiny_coco("person_keypoints_val2017.json" if kind == "keypoints" else "instances_val2017.json")
+    rows = results_of(table, kind, 3)
+    assert listed(coco(*files(tmp_path, table, rows), kind)) == [float(v) for v in original(table, rows, kind).stats]  # type: ignore[arg-type]
+
+
+side = st.integers(1, 120)
+box = st.tuples(st.integers(0, 60), st.integers(0, 60), side, side).map(lambda b: [float(v) for v in b])
+truth_row = st.tuples(st.integers(1, 4), st.integers(1, 3), box, st.booleans(), st.sampled_from([-1, 0, 1, 5000]))
+found_row = st.tuples(st.integers(1, 4), st.integers(1, 3), box, st.sampled_from([0.0, 0.25, 0.5, 0.5, 1.0]))
+
+
+@settings(max_examples=60)
+@given(st.lists(truth_row, min_size=1, max_size=14), st.lists(found_row, min_size=1, max_size=40))
+def test_random_boxes_give_the_official_numbers(truths: list[Any], founds: list[Any]) -> None:
+    table = {
+        "images": [{"id": i, "width": 200, "height": 200} for i in range(1, 5)],
+        "categories": [{"id": c, "name": str(c)} for c in range(1, 4)],
+        "annotations": [
+            {"id": n, "image_id": i, "category_id": c, "bbox": b, "area": b[2] * b[3] if a < 0 else float(a),
+             "iscrowd": int(crowd)}
+            for n, (i, c, b, crowd, a) in enumerate(truths, start=1)
+        ],
+    }  # fmt: skip
+    rows = [{"image_id": i, "category_id": c, "bbox": b, "score": s} for i, c, b, s in founds]
+    expected = original(table, rows, "bbox")
+    got = average_precision_of_lists("bbox", table, rows)  # type: ignore[arg-type]
+    assert [-1.0 if v is None else v for v in got.numbers.values()] == [float(v) for v in expected.stats]
+    assert np.array_equal(got.precision, expected.eval["precision"])
+
+
+def small(n: int = 3) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Two images, squares of one class, and their own boxes as results: every number defined is 1."""
+    annotations = [
+        {"id": i + 1, "image_id": 1 + i % 2, "category_id": 1, "bbox": [10.0 * i, 10.0, 40.0, 40.0], "area": 1600.0,
+         "iscrowd": 0, "segmentation": [[10 * i, 10, 10 * i + 40, 10, 10 * i + 40, 50, 10 * i, 50]]}
+        for i in range(n)
+    ]  # fmt: skip
+    images = [{"id": i, "width": 100, "height": 100} for i in (1, 2)]
+    table = {
+        "images": images,
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": annotations,
+    }
+    return table, [{k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 0.5} for a in annotations]
+
+
+def test_ids_from_zero_and_equal_ids_cost_nothing(tmp_path: Path) -> None:
+    table, rows = small()
+    for ids in ([0, 1, 2], [7, 7, 7]):
+        for annotation, id_ in zip(table["annotations"], ids, strict=True):
+            annotation["id"] = id_
+        assert original(table, rows, "bbox").stats[0] < 0.5  # the trap
+        for engine in ("hotcoco", "official"):
+            assert coco(*files(tmp_path, table, rows), "bbox", engine).numbers["AP"] == pytest.approx(1.0)
+
+
+def test_a_box_beside_a_mask_moves_no_number(tmp_path: Path) -> None:
+    table, rows = small()
+    for row, annotation in zip(rows, table["annotations"], strict=True):
+        row["segmentation"] = annotation["segmentation"]
+        row["segmentation"][0][4] = row["bbox"][0] + 8  # not the annotation's
+        row["bbox"] = [0.0, 0.0, 100.0, 99.0]
+    without = [{k: v for k, v in row.items() if k != "bbox"} for row in rows]
+    for engine in ("hotcoco", "official"):
+        got = coco(*files(tmp_path, table, rows), "segm", engine)
+        assert got.numbers == coco(*files(tmp_path, table, without), "segm", engine).numbers
+        assert "areas are the masks'" in got.notes[0]
+
+
+def test_no_results_no_annotations_and_unknown_classes(tmp_path: Path) -> None:
+    table, rows = small()
+    for engine in ("hotcoco", "official"):
+        silent = coco(*files(tmp_path, table, []), "bbox", engine).numbers
+        assert (silent["AP"], silent["AR100"], silent["APs"]) == (0.0, 0.0, None)
+        nothing = coco(*files(tmp_path, {**table, "annotations": []}, rows), "bbox", engine).numbers
+        assert set(nothing.values()) == {None}
+        strange = [{**row, "category_id": 9} for row in rows]
+        got = coco(*files(tmp_path, table, rows + strange), "bbox", engine)
+        assert listed(got) == [float(v) for v in original(table, rows + strange, "bbox").stats]
+        assert got.notes == ("3 results of classes that are not annotated match nothing: {9: 3}",)
+
+
+def change(table: Any, rows: Any, where: str, value: Any) -> None:
+    """Set `rows.0.score` or `gt.annotations.0.area` and the like; ... removes it."""
+    first, *path = where.split(".")
+    at: Any = {"gt": table, "rows": rows}[first]
+    for step in path[:-1]:
+        at = at[int(step)] if step.isdigit() else at[step]
+    if value is ...:
+        del at[path[-1]]
+    else:
+        at[int(path[-1]) if path[-1].isdigit() else path[-1]] = value
+
+
+NAN, INF = float("nan"), float("inf")
+GARBAGE = {"size": [100, 100], "counts": "ZZZZ~~"}
+BROKEN = [
+    ("rows.0.score", NAN, "not JSON"), ("rows.0.score", INF, "not JSON"), ("rows.0.bbox.0", NAN, "not JSON"),
+    ("gt.annotations.0.bbox.0", NAN, "not JSON"), ("rows.0.score", None, "a finite number is right"),
+    ("rows.0.score", ..., "a finite number is right"), ("rows.0.bbox", [1, 2, 3], "4 finite numbers are right"),
+    ("rows.0.bbox.2", -4, "sides >= 0"), ("rows.0.image_id", 9, "not annotated"), ("rows.0.image_id", "9", "whole number"),
+    ("rows.0.category_id", 1.5, "whole number"), ("gt.annotations.0.iscrowd", ..., "has no 'iscrowd'"),
+    ("gt.annotations.0.area", ..., "has no 'area'"), ("gt.images.1.id", 1, "stands twice"),
+    ("gt.categories.1.id", 1, "stands twice"), ("gt.images", ..., "a list of objects is right"),
+    ("rows.0", 7, "an object is right"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "value", "words"), BROKEN)
+def test_broken_coco_files_are_refused_in_one_line(where: str, value: Any, words: str, tmp_path: Path) -> None:
+    table, rows = small()
+    change(table, rows, where, value)
+    with pytest.raises(OfficialError, match=words) as caught:
+        coco(*files(tmp_path, table, rows))
+    assert "\n" not in str(caught.value)
+    assert ".json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"size": [50, 50], "counts": "`"}, r"\[100, 100\] are right"),
+        (GARBAGE, "RLE"),
+        ({"size": [100, 100], "counts": [3]}, "wrong length"),
+        ([[1, 2, 3, 4]], "polygon of 3 points"),
+        (None, "polygons or an RLE"),
+    ],
+)
+def test_broken_masks_are_refused_in_one_line(value: Any, words: str, tmp_path: Path) -> None:
+    table, rows = small()
+    for row, annotation in zip(rows, table["annotations"], strict=True):
+        row["segmentation"] = annotation["segmentation"]
+    rows[1]["segmentation"] = value
+    with pytest.raises(OfficialError, match=words):
+        coco(*files(tmp_path, table, rows), "segm")
+
+
+# --- LVIS, panoptic --------------------------------------------------------------------------------------------------
+
+
+def test_lvis_files_give_the_official_numbers(tmp_path: Path) -> None:
+    try:
+        api = lvis_api()
+    except OriginalMissing as error:
+        pytest.skip(str(error))
+    table = made_lvis(4)
+    for kind in ("bbox", "segm"):
+        rows = results_of(table, kind, 4)
+        rows += [{**rows[0], "score": i / 400} for i in range(350)]
+        expected = lvis_official(api, table, rows, kind)
+        for engine in ("hotcoco", "official"):
+            got = lvis(*files(tmp_path, table, rows), kind, engine)  # type: ignore[arg-type]
+            assert {n: -1.0 if v is None else v for n, v in got.numbers.items()} == expected
+    del table["images"][0]["neg_category_ids"]
+    with pytest.raises(OfficialError, match="neg_category_ids"):
+        lvis(*files(tmp_path, table, rows))
+
+
+def panoptic_files(folder: Path, seed: int) -> tuple[Path, Path, Path, Path, dict[str, Any], dict[str, Any]]:
+    truth, maps = made_panoptic(seed)
+    found, found_maps = answer_to(truth, maps, seed)
+    paths = files(folder, truth, found)
+    return *paths, write_all(folder / "gt", truth, maps), write_all(folder / "dt", found, found_maps), truth, found
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_panoptic_files_give_the_official_bits(seed: int, tmp_path: Path) -> None:
+    try:
+        api = panoptic_api()
+    except OriginalMissing as error:
+        pytest.skip(str(error))
+    *paths, true_folder, found_folder, truth, found = panoptic_files(tmp_path, seed)
+    expected, by_class = pq_official(api, truth, found, true_folder, found_folder)
+    slow = panoptic(*paths, true_folder, found_folder, "official")
+    assert dict(slow.numbers) == expected
+    got = panoptic(*paths)  # the folders are where the original looks for them
+    assert dict(got.numbers) == pytest.approx(expected, rel=1e-14)  # it adds in another order
+    for table in (got, slow):
+        assert {c["id"]: c["PQ"] for c in table.classes} == pytest.approx(
+            {id_: c["pq"] for id_, c in by_class.items()}, rel=1e-14
+        )
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "words"),
+    [
+        ("rows.annotations.0.segments_info.0.category_id", 99, "unknown category_id 99"),
+        ("rows.annotations.0.segments_info.0.id", 77, "77|not in segments_info"),
+        ("rows.annotations.0.image_id", 99, "no prediction for the image"),
+        ("rows.annotations.0.file_name", "none.png", "not there"),
+        ("rows.annotations.0.file_name", "../gt.json", "in the folder"),
+        ("rows.annotations.1.image_id", 1, "stands twice"),
+        ("gt.annotations.0.segments_info.0.area", ..., "no finite area"),
+        ("gt.categories.0.isthing", ..., "no isthing"),
+        ("rows.annotations", ..., "a list of objects"),
+    ],
+)
+def test_broken_panoptic_files_are_refused_in_one_line(where: str, value: Any, words: str, tmp_path: Path) -> None:
+    *_, truth, found = panoptic_files(tmp_path, 3)
+    change(truth, found, where, value)
+    with pytest.raises(OfficialError, match=words) as caught:
+        panoptic(*files(tmp_path, truth, found))
+    assert "\n" not in str(caught.value)
+
+
+# --- label maps ------------------------------------------------------------------------------------------------------
+
+
+def label_maps(folder: Path, seed: int, low: int = 0, high: int = 6) -> tuple[Path, Path, list[Any], list[Any]]:
+    rng, pairs = np.random.default_rng(seed), ([], [])
+    for number in range(4):
+        true = np.kron(rng.integers(low, high, (4, 5)), np.ones((7, 6))).astype(np.uint8)
+        found = np.where(rng.random(true.shape) < 0.7, true, rng.integers(low, high, true.shape)).astype(np.uint8)
+        true[rng.random(true.shape) < 0.1] = 255
+        for side_, values, name in zip(pairs, (true, found), ("gt", "dt"), strict=True):
+            (folder / name).mkdir(exist_ok=True)
+            Image.fromarray(values).save(folder / name / f"{number}.png")
+            side_.append(values.astype(int))
+    return folder / "gt", folder / "dt", *pairs
+
+
+def by_hand(trues: list[Any], founds: list[Any], classes: int) -> dict[str, float]:
+    """mmsegmentation's IoUMetric: three histograms over the set, pixels of 255 left out."""
+    inter, found_area, true_area = (np.zeros(classes) for _ in range(3))
+    for true, found in zip(trues, founds, strict=True):
+        kept = true != 255
+        t, f = true[kept], found[kept]
+        for area, values in ((inter, t[t == f]), (found_area, f), (true_area, t)):
+            area += np.bincount(values[values < classes], minlength=classes)
+    iou = inter / (true_area + found_area - inter)
+    return {
+        "mIoU": float(np.nanmean(iou)), "mIoU[absent=0]": float(np.nansum(iou) / classes),
+        "aAcc": float(inter.sum() / true_area.sum()), "mAcc": float(np.nanmean(inter / true_area)),
+        "fwIoU": float((true_area / true_area.sum() * iou).sum()),
+    }  # fmt: skip
+
+
+def test_label_maps_give_the_numbers_of_three_histograms(tmp_path: Path) -> None:
+    true, found, trues, founds = label_maps(tmp_path, 1)
+    got = miou(true, found, 6)
+    assert dict(got.numbers) == pytest.approx(by_hand(trues, founds, 6), abs=1e-15)
+    semantic: Any = pytest.importorskip("hotcoco.semantic")
+    hot = semantic.SemanticEval(6, ignore_index=255)
+    hot.update_folders(str(true), str(found))
+    theirs = hot.results()["metrics"] if "metrics" in hot.results() else hot.results()
+    assert {k: theirs[k] for k in ("mIoU", "aAcc", "mAcc", "fwIoU")} == pytest.approx(
+        {k: got.numbers[k] for k in ("mIoU", "aAcc", "mAcc", "fwIoU")}, abs=1e-15
+    )
+
+
+def test_ade20k_counts_from_one_and_zero_is_no_class(tmp_path: Path) -> None:
+    true, found, trues, founds = label_maps(tmp_path, 2, 0, 7)
+    shifted = [np.where(t == 255, 255, np.where(t == 0, 255, t - 1)) for t in trues]
+    answers = [np.where(f == 0, 99, f - 1) for f in founds]  # "other" is an answer of no class: wrong
+    assert dict(miou(true, found, 6, reduce_zero_label=True).numbers) == pytest.approx(
+        by_hand(shifted, answers, 6), abs=1e-15
+    )
+
+
+def test_real_ade20k_maps_are_scored(shared_data: Callable[[str], Path]) -> None:
+    folder = shared_data("ade20k_sceneparsing") / "sampleData"
+    got = miou(folder / "annotations", folder / "predictions", 150, reduce_zero_label=True)
+    inter, true_area, found_area = (np.zeros(151, dtype=np.int64) for _ in range(3))
+    right = labelled = 0
+    for path in sorted(
+        (folder / "annotations").glob("*.png")
+    ):  # ADE20K's evaluation: computeIntersection, areas over imLab > 0
+        true, found = (np.asarray(Image.open(p)).astype(int) for p in (path, folder / "predictions" / path.name))
+        found = found * (true > 0)
+        right, labelled = right + int(((found == true) & (true > 0)).sum()), labelled + int((true > 0).sum())
+        for area, values in ((inter, true[true == found]), (true_area, true), (found_area, found)):
+            area += np.bincount(values.ravel(), minlength=151)
+    union = (true_area + found_area - inter)[1:]
+    iou = np.divide(inter[1:], union, out=np.zeros(150), where=union > 0)
+    assert got.numbers["mIoU[absent=0]"] == pytest.approx(iou.mean(), abs=1e-15)
+    assert got.numbers["aAcc"] == pytest.approx(right / labelled, abs=1e-15)
+
+
+def test_cityscapes_ids_become_its_19_classes(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = shared_data("mmseg_samples") / "pseudo_cityscapes_dataset" / "gtFine"
+    (true_path,) = folder.rglob("*labelIds.png")
+    (train_path,) = folder.rglob("*labelTrainIds.png")
+    ids = np.asarray(Image.open(true_path)).copy()
+    ids[::3] = np.roll(ids, 5, 1)[::3]
+    Image.fromarray(ids).save(tmp_path / "frankfurt_000000_000294_leftImg8bit_pred.png")
+    got = miou(folder, tmp_path, cityscapes=True)
+    stored, train = np.asarray(Image.open(true_path)), np.asarray(Image.open(train_path))
+    to_train = {v: int(np.bincount(train[stored == v]).argmax()) for v in np.unique(stored)}  # shrunken: edges differ
+    true, found = (np.vectorize(to_train.__getitem__)(values) for values in (stored, ids))
+    with np.errstate(invalid="ignore"):
+        expected = by_hand([true], [np.where(found == 255, 99, found)], 19)
+    assert got.numbers["mIoU"] == pytest.approx(expected["mIoU"], abs=1e-15)
+    assert 0.1 < expected["mIoU"] < 1.0
+
+
+def test_label_maps_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    true, found, *_ = label_maps(tmp_path, 3)
+    with pytest.raises(OfficialError, match=r"class [45]; 0\.\.3"):
+        miou(true, found, 4)
+    with pytest.raises(OfficialError, match="must be said"):
+        miou(true, found)
+    Image.new("L", (9, 9)).save(found / "2.png")
+    with pytest.raises(OfficialError, match=r"\(9, 9\) pixels"):
+        miou(true, found, 6)
+    (found / "2.png").write_bytes(b"no picture")
+    with pytest.raises(OfficialError, match="unreadable"):
+        miou(true, found, 6)
+    (found / "2.png").unlink()
+    with pytest.raises(OfficialError, match=r"0 answers to 2\.png"):
+        miou(true, found, 6)
+    with pytest.raises(OfficialError, match="no folder"):
+        miou(tmp_path / "none", found, 6)
+
+
+# --- depth -----------------------------------------------------------------------------------------------------------
+
+
+def monodepth2(true: Any, found: Any, crop: bool, cap: float, median: bool) -> list[float]:
+    """The published KITTI loop (Zhou et al.; monodepth2 `evaluate_depth.py`), written out."""
+    h, w = true.shape
+    mask = (true > 1e-3) & (true < cap)
+    if crop:
+        inside = np.zeros(mask.shape)
+        c = np.array([0.40810811 * h, 0.99189189 * h, 0.03594771 * w, 0.96405229 * w]).astype(np.int32)
+        inside[c[0] : c[1], c[2] : c[3]] = 1
+        mask = mask & (inside == 1)
+    p, g = found[mask], true[mask]
+    if median:
+        p = p * (np.median(g) / np.median(p))
+    p = np.clip(p, 1e-3, cap)
+    thresh = np.maximum(g / p, p / g)
+    return [
+        float(v)
+        for v in (
+            np.mean(np.abs(g - p) / g), np.mean(((g - p) ** 2) / g), np.sqrt(((g - p) ** 2).mean()),
+            np.sqrt(((np.log(g) - np.log(p)) ** 2).mean()), *((thresh < 1.25**k).mean() for k in (1, 2, 3)),
+        )
+    ]  # fmt: skip
+
+
+def depth_maps(folder: Path) -> tuple[Path, Path, list[Any], list[Any]]:
+    rng, pairs = np.random.default_rng(0), ([], [])
+    for number in range(3):
+        true = rng.uniform(1, 90, (60, 200))
+        true[rng.random(true.shape) < 0.5] = 0
+        found = np.clip(np.where(true > 0, true, 20) * rng.normal(1.3, 0.2, true.shape), 0.1, 250)
+        for side_, values, name in zip(pairs, (true, found), ("gt", "dt"), strict=True):
+            (folder / name).mkdir(exist_ok=True)
+            levels = np.round(values * 256).astype(np.uint16)
+            Image.fromarray(levels).save(folder / name / f"{number}.png")
+            side_.append((levels.astype(np.float32) * np.float32(1 / 256)).astype(float))
+    return folder / "gt", folder / "dt", *pairs
+
+
+@pytest.mark.parametrize(("crop", "align"), [("none", "none"), ("garg", "none"), ("garg", "median")])
+def test_depth_folders_give_the_published_loop(crop: str, align: str, tmp_path: Path) -> None:
+    true, found, trues, founds = depth_maps(tmp_path)
+    got = depth(true, found, 256, crop, 80, align)
+    rows = [monodepth2(t, f, crop == "garg", 80, align == "median") for t, f in zip(trues, founds, strict=True)]
+    names = ("AbsRel", "SqRel", "RMSE", "RMSElog", "d1", "d2", "d3")
+    expected = dict(zip((f"{n}[{crop},80m,{align}]" for n in names), np.mean(rows, axis=0).tolist(), strict=True))
+    assert {name: got.numbers[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert list(got.numbers) == [f"{name}[{crop},80m,{align}]" for name in MEANINGS]
+
+
+def test_alignments_undo_what_they_fit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("gt", "scaled", "moved", "disparity"):
+        (tmp_path / name).mkdir()
+    true = rng.uniform(2, 40, (30, 40))
+    np.save(tmp_path / "gt/1.npy", true)
+    np.save(tmp_path / "scaled/1.npy", 3 * true)
+    np.save(tmp_path / "moved/1.npy", 0.5 * true + 7)
+    np.save(tmp_path / "disparity/1.npy", 1 / (2 / true + 0.3))
+    for folder, align in (("scaled", "median"), ("moved", "lsq"), ("disparity", "lsq_disparity")):
+        key = f"AbsRel[none,80m,{align}]"
+        assert depth(tmp_path / "gt", tmp_path / folder, alignment=align).numbers[key] == pytest.approx(0, abs=1e-4)
+        plain = depth(tmp_path / "gt", tmp_path / folder).numbers["AbsRel[none,80m,none]"]
+        assert plain is not None
+        assert plain > 0.1
+
+
+def test_depth_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    true, found, *_ = depth_maps(tmp_path)
+    for options, words in (
+        ({"crop": "half"}, "no crop"),
+        ({"alignment": "best"}, "no alignment"),
+        ({"levels": 0}, "above 0"),
+    ):
+        with pytest.raises(OfficialError, match=words):
+            depth(true, found, **options)  # type: ignore[arg-type]
+    nothing = depth(true, found, crop="eigen_nyu")
+    assert set(nothing.numbers.values()) == {None}
+    assert "3 maps left out" in nothing.notes[1]
+    Image.new("RGB", (200, 60)).save(found / "1.png")
+    with pytest.raises(OfficialError, match="not grey"):
+        depth(true, found)
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_print_the_numbers(tmp_path: Path) -> None:
+    for name in ("coco", "pan", "sem", "dep"):
+        (tmp_path / name).mkdir()
+    table, rows = small()
+    gt, dt = files(tmp_path / "coco", table, rows)
+    shown = bench("coco", gt, dt, "--classes")
+    assert shown.exit_code == 0, shown.output
+    assert "1.000000" in shown.output
+    assert "hotcoco" in shown.output
+    as_json = json.loads(bench("coco", gt, dt, "--json").output)
+    assert as_json["numbers"]["AP"] == pytest.approx(1.0)
+    pan = panoptic_files(tmp_path / "pan", 3)
+    assert json.loads(bench("panoptic", pan[0], pan[2], pan[1], pan[3], "--json").output)["numbers"]["PQ"] > 0
+    true, found, *_ = label_maps(tmp_path / "sem", 1)
+    assert json.loads(bench("miou", true, found, "--num-classes", 6, "--json").output)["numbers"]["mIoU"] > 0.3
+    true, found, *_ = depth_maps(tmp_path / "dep")
+    assert "AbsRel[garg,80m,median]" in bench("depth", true, found, "--crop", "garg", "--align", "median").output
+    table["images"][1] = replace_id(table["images"][1])
+    refused = bench("coco", *files(tmp_path / "coco", table, rows))
+    assert refused.exit_code == 2
+    assert "not annotated" in refused.output
+
+
+def replace_id(image: dict[str, Any]) -> dict[str, Any]:
+    return {**image, "id": 77}
