@@ -113,10 +113,36 @@ def predict(
     screen.say(f"{out}: {counts.answered} answered, {counts.before} were there, {counts.lost} left out")
 
 
+@app.command()
+def curves(
+    run: Annotated[Path, typer.Argument(help="A folder that `refvlm train` wrote.")],
+    out: Annotated[Path, typer.Option(help="The page; a name that ends in .svg is the picture alone.")],
+    level: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=RESULTS.JSON of a trivial baseline, drawn as a dashed line; may be repeated."),
+    ] = None,
+) -> None:
+    """Draw a run's losses and held-out scores against the dialogues seen."""
+    from refvlm.chart import figure
+    from refvlm.curves import RunError, page, panels, read_numbers, read_run
+
+    try:
+        found = read_run(run)
+        levels = {name: read_numbers(Path(path)) for name, path in map(_pair, level or [])}
+    except RunError as error:
+        raise InputError(str(error)) from error
+    picture = out.suffix == ".svg"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(
+        figure(panels(found, levels), "dialogues seen") if picture else page(found, run.name, levels), encoding="utf-8"
+    )
+    _Screen().say(f"{out}: {found.steps} steps, {found.seen} dialogues")
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise InputError(f"--set {text!r} has no '='; KEY=VALUE is right")
+        raise InputError(f"{text!r} has no '='; KEY=VALUE is right")
     return key, value
 
 

@@ -86,7 +86,7 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         self.llm.set_attn_implementation(NAME)
         width = config.hidden_size
         self.projector = nn.Sequential(nn.Linear(seen, width), nn.GELU(), nn.Linear(width, width))
-        self.prompts = PromptEncoder(seen)
+        self.prompts = PromptEncoder(seen, told=config.prompt_geometry)
         self.decoders = nn.ModuleDict(
             {
                 kind: _new_decoder(kind, settings, width, config.neck_width, config.pixel_width)
@@ -150,9 +150,7 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         for kind, refs in batch.references.items():
             decoder = self.decoder(kind)
             view = sights.maps.pick(batch.owner[refs.rows])
-            queries = hidden[refs.rows, refs.columns]  # (N, D)
-            share = self.config.query_gradient
-            outputs = decoder(share * queries + (1 - share) * queries.detach(), view)
+            outputs = decoder(hidden[refs.rows, refs.columns], view)
             parts = decoder.loss(outputs, refs.targets, refs.groups)
             losses |= {f"{kind}.{name}": value for name, value in parts.items()}
         weights = {name: self.config.unit_weight if "." in name else 1.0 for name in losses}

@@ -40,13 +40,13 @@ class PromptEncoder(nn.Module):
     """Masks (V, S, S) in 0..1 over the padded square, and each one's photo's features -> (V, 10, C), to be projected.
 
     Cell (r, c) is the mean of the features below the mask's part in that ninth of the photo; a cell without mask is zero.
-    The last embedding encodes the mask's bounds, middle and area, so different masks never look alike. An empty mask is
-    all zeros and finite in every precision.
+    The last embedding encodes the mask's bounds, middle and area, so different masks never look alike (not `told`: it is
+    zero, to measure what it is worth). An empty mask is all zeros and finite in every precision.
     """
 
-    def __init__(self, width: int, count: int = 6) -> None:
+    def __init__(self, width: int, count: int = 6, told: bool = True) -> None:
         super().__init__()
-        self.count = count
+        self.count, self.told = count, told
         inputs = _GEOMETRY * 2 * count
         self.geometry = nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))
 
@@ -61,7 +61,7 @@ class PromptEncoder(nn.Module):
         cells = torch.bmm(weights.to(flat.dtype), flat[owner])  # (V, 9, C)
         described = waves(self.describe(masks), self.count).to(flat.dtype)
         filled = (area.sum(1) > 0).to(flat.dtype)  # (V, 1)
-        geometry = self.geometry(described).to(flat.dtype) * filled
+        geometry = self.geometry(described).to(flat.dtype) * filled * self.told
         return torch.cat((cells, geometry[:, None]), 1)
 
     @staticmethod

@@ -62,8 +62,9 @@ class Locator(nn.Module):
     """Hidden states (N, query_width) and a `View` -> heat maps and boxes. With `layers`, queries first read the coarse map by
     so many layers of cross attention (the paper's sizes: width 256, 6 layers)."""
 
-    def __init__(self, query_width: int, width: int, hidden: int = 128, layers: int = 0) -> None:
+    def __init__(self, query_width: int, width: int, hidden: int = 128, layers: int = 0, matched: bool = True) -> None:
         super().__init__()
+        self.matched = matched
         self.query = nn.Sequential(
             nn.LayerNorm(query_width), nn.Linear(query_width, width), nn.ReLU(), nn.Linear(width, 2 * width)
         )
@@ -108,13 +109,7 @@ class Locator(nn.Module):
         aims = heat_targets(corners, view.maps.extent_wh[view.owner], height, width)  # (N, h*w)
         best = located.heat.argmax(-1)
         looked = self.at(located, best)
-        i, j = group_pairs(groups)
-        with torch.no_grad():
-            costs = -(aims[j] * log_heat[i]).sum(-1)
-            costs += 5 * (looked.corners[i] - corners[j]).abs().sum(-1) + 2 * (
-                1 - iou_and_giou(looked.corners[i], corners[j])[1]
-            )
-        order = match(costs, groups)
+        order = self.assign(looked, log_heat, corners, aims, groups)
         corners, aims = corners[order], aims[order]
         taught = self.at(located, torch.multinomial(aims, 1)[:, 0])
         giou = iou_and_giou(taught.corners, corners)[1]
@@ -132,6 +127,17 @@ class Locator(nn.Module):
             "quality": 0.5 * judged,
         }
         return {name: value.sum() / max(n, 1) for name, value in losses.items()}, order, taught
+
+    @torch.no_grad()
+    def assign(self, looked: Sight, log_heat: Tensor, corners: Tensor, aims: Tensor, groups: Tensor) -> Tensor:
+        """Which target of its group each reference gets, (N,): the cheapest assignment, or the written order."""
+        if not self.matched:
+            return torch.arange(len(groups), device=groups.device)
+        i, j = group_pairs(groups)
+        costs = -(aims[j] * log_heat[i]).sum(-1)
+        costs += 5 * (looked.corners[i] - corners[j]).abs().sum(-1)
+        costs += 2 * (1 - iou_and_giou(looked.corners[i], corners[j])[1])
+        return match(costs, groups)
 
     def choose(self, located: Located, groups: Tensor, candidates: int = 12) -> Sight:
         """The best box of every reference, different inside a group: one triplet's references are different instances."""
