@@ -11,7 +11,8 @@ are gathered as they are, every leaf of the schema is taken out of them as one f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -21,15 +22,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vtinstruct import schema, trp
-from vtinstruct.dialogue import Dialogue, Prompt, Reference, Triplet
-from vtinstruct.units import KIND_OF, Box, Depth, Keypoints, Mask, Point, Rle
+from vtinstruct.dialogue import Dialogue, Prompt, Reference, StoredPhoto, Triplet
+from vtinstruct.units import KIND_OF, Box, Depth, Keypoints, Mask, Point, Rle, UnitKind
 
 
 class RowError(ValueError):
     """A dialogue that has no row: its text cannot be rendered, or a reference contradicts its triplet."""
 
-
-Mentioned = tuple[int, Triplet | None, Reference]  # turn, triplet (None in evaluation.ignore), reference
 
 _TEXT = attrgetter("id", "task", "source", "split", "licence")
 _REFERENCE = attrgetter("unit", "box_xyxy", "category", "category_id", "annotation_id", "area", "crowd")
@@ -37,85 +36,133 @@ _EVALUATION = attrgetter("concepts", "negatives", "not_exhaustive", "references"
 _PROVENANCE = attrgetter("file", "file_sha256", "row", "converter_version", "seed", "template")
 
 
-def render_messages(dialogue: Dialogue) -> list[tuple[str, str]]:
-    """(role, content) of every turn: answers in TRP without plan, questions with `<image>` first in the first user turn
-    when there is a photo. Raises `RowError` when the text cannot be said (a reserved token in it)."""
+def render_messages(dialogue: Dialogue) -> list[str]:
+    """The content of every turn: answers in TRP without plan, questions with `<image>` first in the first user turn when
+    there is a photo. Raises `RowError` when the text cannot be said (a reserved token in it)."""
     image = dialogue.photo is not None
-    found: list[tuple[str, str]] = []
+    found: list[str] = []
     try:
         for turn in dialogue.turns:
             if turn.role == "user":
-                found.append(("user", trp.render_question(turn.parts, image=image)))
+                found.append(trp.render_question(turn.parts, image=image))
                 image = False
             else:
-                found.append(("assistant", trp.render(turn.parts)))
+                found.append(trp.render(turn.parts))
     except trp.RenderError as error:
         raise RowError(str(error)) from error
     return found
 
 
-def _check(reference: Reference, triplet: Triplet | None) -> None:
-    unit = reference.unit
-    if triplet is not None and unit is not None and KIND_OF[type(unit)] != triplet.kind:
-        raise RowError(f"a {triplet.kind} triplet holds a {KIND_OF[type(unit)]}")
-    if reference.box_xyxy is not None and type(unit) is Box:
-        raise RowError("a box reference has a second box; a box unit is its own box_xyxy")
-    if reference.score is not None:
-        raise RowError("a stored reference has a score; scores belong to predictions")
+def _check(references: Iterable[Reference], kind: UnitKind | None) -> None:
+    """Raise `RowError` at the first reference that cannot be stored under a triplet of that kind (None: under none)."""
+    for reference in references:
+        found = _kind(reference)
+        if found != kind and found is not None and kind is not None:
+            raise RowError(f"a {kind} triplet holds a {found}")
+        if reference.box_xyxy is not None and found == "box":
+            raise RowError("a box reference has a second box; a box unit is its own box_xyxy")
+        if reference.score is not None:
+            raise RowError("a stored reference has a score; scores belong to predictions")
+
+
+def _kind(reference: Reference) -> UnitKind | None:
+    return None if reference.unit is None else KIND_OF[type(reference.unit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a build alone knows of its rows: the annotation files' SHA-256 by path, and the converter's version."""
+
+    file_sha256: Mapping[str, str]
+    converter_version: str
+
+
+class _Mentions:
+    """References on their way to a column of units: flat, with how many each row has. A stretch is what one triplet says:
+    (turn, kind, phrase) and how many references."""
+
+    def __init__(self) -> None:
+        self.turns: list[int] = []
+        self.kinds: list[str | None] = []
+        self.phrases: list[str] = []
+        self.stretches: list[int] = []
+        self.references: list[Reference] = []
+        self.lengths: list[int] = []
+
+    def add(self, turn: int, kind: str | None, phrase: str, references: Sequence[Reference]) -> None:
+        self.turns.append(turn)
+        self.kinds.append(kind)
+        self.phrases.append(phrase)
+        self.stretches.append(len(references))
+        self.references.extend(references)
 
 
 class Columns:
-    """Up to a batch of dialogues on their way to columns."""
+    """Up to a batch of dialogues on their way to columns. With a stamp, their provenance is filled in from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, stamp: Stamp | None = None) -> None:
+        self._stamp = stamp
         self.dialogues: list[Dialogue] = []
-        self._messages: list[list[tuple[str, str]]] = []
+        self._photos: list[StoredPhoto | None] = []
+        self._messages: list[str] = []
         self._prompts: list[list[tuple[int, Prompt]]] = []
-        self._units: list[list[Mentioned]] = []
-        self._ignore: list[list[Mentioned]] = []
-        self.units = 0
+        self._units, self._ignore = _Mentions(), _Mentions()
 
     def __len__(self) -> int:
         return len(self.dialogues)
 
-    def add(self, dialogue: Dialogue) -> None:
-        """Append one dialogue. Raises `RowError`, leaving everything as it was, when it has no row: text that cannot
-        be rendered, a unit of another kind than its triplet's, a box unit with a second box, or a score (what is stored
-        is truth; a model's answers go to a predictions file)."""
+    @property
+    def units(self) -> int:
+        """How many units the rows hold."""
+        return len(self._units.references)
+
+    def add(self, dialogue: Dialogue, photo: StoredPhoto | None = None) -> None:
+        """Append one dialogue, its photo (if it has one) stored as `photo` when that is given. Raises `RowError`, leaving
+        everything as it was, when it has no row: text that cannot be rendered, a unit of another kind than its triplet's,
+        a box unit with a second box, or a score (what is stored is truth; a model's answers go to a predictions file)."""
         messages = render_messages(dialogue)
         prompts: list[tuple[int, Prompt]] = []
-        units: list[Mentioned] = []
+        triplets: list[tuple[int, Triplet]] = []
         for index, turn in enumerate(dialogue.turns):
             for part in turn.parts:
                 if isinstance(part, Triplet):
-                    for reference in part.references:
-                        _check(reference, part)
-                        units.append((index, part, reference))
+                    _check(part.references, part.kind)
+                    triplets.append((index, part))
                 elif isinstance(part, Prompt):
                     prompts.append((index, part))
-        ignore = dialogue.evaluation.ignore
-        for reference in ignore:
-            _check(reference, None)
+        _check(dialogue.evaluation.ignore, None)
         self.dialogues.append(dialogue)
-        self._messages.append(messages)
+        self._photos.append(dialogue.photo if photo is None or dialogue.photo is None else photo)
+        self._messages.extend(messages)
         self._prompts.append(prompts)
-        self._units.append(units)
-        self._ignore.append([(-1, None, reference) for reference in ignore])
-        self.units += len(units)
+        units, before = self._units, len(self._units.references)
+        for index, triplet in triplets:
+            units.add(index, triplet.kind, triplet.concept, triplet.references)
+        units.lengths.append(len(units.references) - before)
+        for reference in dialogue.evaluation.ignore:  # they belong to no turn and no phrase
+            self._ignore.add(-1, _kind(reference), "", (reference,))
+        self._ignore.lengths.append(len(dialogue.evaluation.ignore))
 
     def batch(self) -> pa.RecordBatch:
         """All rows as one record batch of the frozen schema."""
         rows = self.dialogues
         columns = [
             *(pa.array(column, pa.string()) for column in _transpose(map(_TEXT, rows), 5)),
-            _images(rows),
-            _list_of(self._messages, _messages),
+            _images(self._photos),
+            _messages(rows, self._messages),
             _list_of(self._prompts, _prompts),
-            _list_of(self._units, _units),
+            _units(self._units),
             _evaluations(rows, self._ignore),
-            _rows(schema.PROVENANCE, map(_PROVENANCE, (dialogue.provenance for dialogue in rows))),
+            self._provenances(),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema.SCHEMA)
+
+    def _provenances(self) -> pa.Array:
+        found = _transpose(map(_PROVENANCE, (dialogue.provenance for dialogue in self.dialogues)), 6)
+        if (stamp := self._stamp) is not None:
+            found[1] = tuple(stamp.file_sha256.get(file, "") for file in found[0])
+            found[3] = (stamp.converter_version,) * len(found[0])
+        return _struct(schema.PROVENANCE, found)
 
 
 # --- nesting ---------------------------------------------------------------------------------------------------------
@@ -149,32 +196,42 @@ def _rows(type_: pa.StructType, rows: Iterable[tuple[Any, ...]], null: NDArray[n
     return _struct(type_, _transpose(rows, type_.num_fields), null)
 
 
-def _offsets(lists: Sequence[Sequence[Any]]) -> pa.Array:
-    lengths = np.fromiter(map(len, lists), np.int32, len(lists))
-    return pa.array(np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)]))
+def _offsets(lengths: Iterable[int], count: int) -> pa.Array:
+    found = np.zeros(count + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int32, count), out=found[1:])
+    return pa.array(found)
 
 
 def _list_of(lists: Sequence[Sequence[Any]], column: Any) -> pa.Array:
     """A list column; `column` makes the array of the flattened items."""
-    return pa.ListArray.from_arrays(_offsets(lists), column(list(chain.from_iterable(lists))))
+    return pa.ListArray.from_arrays(_offsets(map(len, lists), len(lists)), column(list(chain.from_iterable(lists))))
 
 
 def _strings(lists: Sequence[Sequence[str]]) -> pa.Array:
-    return pa.ListArray.from_arrays(_offsets(lists), pa.array(list(chain.from_iterable(lists)), pa.string()))
+    return _list_of(lists, _text)
+
+
+def _text(values: Sequence[str]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 def _null(values: Sequence[Any]) -> NDArray[np.bool_]:
-    return np.fromiter((value is None for value in values), np.bool_, len(values))
+    return np.array([value is None for value in values], np.bool_)
+
+
+def _short_lists(
+    values: Sequence[Sequence[float] | None], null: NDArray[np.bool_], type_: pa.ListType, dtype: type
+) -> pa.Array:
+    """A column of short number lists, some of them null."""
+    if null.all():
+        return pa.nulls(len(values), type_)
+    lists = [value or () for value in values]
+    flat = pa.array(np.fromiter(chain.from_iterable(lists), dtype))
+    return pa.ListArray.from_arrays(_offsets(map(len, lists), len(lists)), flat, mask=_mask(null))
 
 
 def _numbers(values: Sequence[Sequence[float] | None]) -> pa.Array:
-    """A column of short float lists, some of them null."""
-    null = _null(values)
-    if null.all():
-        return pa.nulls(len(values), schema.NUMBERS)
-    lists = [value or () for value in values]
-    flat = pa.array(np.fromiter(chain.from_iterable(lists), np.float64))
-    return pa.ListArray.from_arrays(_offsets(lists), flat, mask=_mask(null))
+    return _short_lists(values, _null(values), schema.NUMBERS, np.float64)
 
 
 def _rles(values: Sequence[Rle | None]) -> pa.Array:
@@ -182,23 +239,23 @@ def _rles(values: Sequence[Rle | None]) -> pa.Array:
     null = _null(values)
     if null.all():
         return pa.nulls(len(values), schema.RLE)
-    sizes = [() if rle is None else rle.size_hw for rle in values]
-    flat = pa.array(np.fromiter(chain.from_iterable(sizes), np.int32))
-    counts = pa.array([None if rle is None else rle.counts for rle in values], pa.binary())
-    return _struct(schema.RLE, [pa.ListArray.from_arrays(_offsets(sizes), flat, mask=_mask(null)), counts], null)
+    sizes = [rle and rle.size_hw for rle in values]
+    counts = [rle and rle.counts for rle in values]
+    return _struct(schema.RLE, [_short_lists(sizes, null, schema.RLE.field("size_hw").type, np.int32), counts], null)
 
 
 # --- the columns -----------------------------------------------------------------------------------------------------
 
 
-def _images(rows: Sequence[Dialogue]) -> pa.Array:
-    photos = [dialogue.photo for dialogue in rows]
+def _images(photos: Sequence[StoredPhoto | None]) -> pa.Array:
     flat = [(None,) * 5 if p is None else (p.path, p.sha256, *p.size_wh, p.id) for p in photos]
     return _rows(schema.IMAGE, flat, _null(photos))
 
 
-def _messages(flat: Sequence[tuple[str, str]]) -> pa.Array:
-    return _rows(schema.MESSAGE, flat)
+def _messages(rows: Sequence[Dialogue], contents: Sequence[str]) -> pa.Array:
+    turns = [dialogue.turns for dialogue in rows]
+    roles = [turn.role for said in turns for turn in said]
+    return pa.ListArray.from_arrays(_offsets(map(len, turns), len(turns)), _struct(schema.MESSAGE, [roles, contents]))
 
 
 def _marks(units: Sequence[Any], kind: type, field: str) -> list[Any]:
@@ -221,28 +278,33 @@ def _prompts(flat: Sequence[tuple[int, Prompt]]) -> pa.Array:
     )
 
 
-def _kind(triplet: Triplet | None, unit: Any) -> str | None:
-    if triplet is not None:
-        return triplet.kind
-    return None if unit is None else KIND_OF[type(unit)]
-
-
-def _units(flat: Sequence[Mentioned]) -> pa.Array:
-    turns, triplets, references = _transpose(flat, 3)
-    units, boxes, category, category_id, annotation_id, area, crowd = _transpose(map(_REFERENCE, references), 7)
+def _poses(units: Sequence[Any]) -> pa.Array:
     poses = _marks(units, Keypoints, "keypoints_xyv")
+    return _numbers([None if pose is None else tuple(chain.from_iterable(pose)) for pose in poses])
+
+
+def _depths(units: Sequence[Any]) -> pa.Array:
     depths = [unit if type(unit) is Depth else None for unit in units]
-    return _struct(
+    return _rows(schema.DEPTH, [(None, None) if d is None else (d.path, d.scale) for d in depths], _null(depths))
+
+
+def _units(found: _Mentions) -> pa.Array:
+    units, boxes, category, category_id, annotation_id, area, crowd = _transpose(map(_REFERENCE, found.references), 7)
+    stretches = pa.array(np.repeat(np.arange(len(found.stretches)), found.stretches))
+    said = (found.turns, pa.int32()), (found.kinds, pa.string()), (found.phrases, pa.string())
+    kinds, count = set(map(type, units)), len(units)
+    if Box in kinds:
+        boxes = [unit.box_xyxy if type(unit) is Box else box for unit, box in zip(units, boxes, strict=True)]
+    # most batches hold one kind: no look at every unit for the others
+    flat = _struct(
         schema.UNIT,
         [
-            turns,
-            [_kind(triplet, unit) for triplet, unit in zip(triplets, units, strict=True)],
-            ["" if triplet is None else triplet.concept for triplet in triplets],
-            _numbers([unit.box_xyxy if type(unit) is Box else box for unit, box in zip(units, boxes, strict=True)]),
-            _numbers(_marks(units, Point, "point_xy")),
-            _rles(_marks(units, Mask, "mask_rle")),
-            _numbers([None if pose is None else tuple(chain.from_iterable(pose)) for pose in poses]),
-            _rows(schema.DEPTH, [(None, None) if d is None else (d.path, d.scale) for d in depths], _null(depths)),
+            *(pa.array(values, type_).take(stretches) for values, type_ in said),
+            _numbers(boxes),
+            _numbers(_marks(units, Point, "point_xy")) if Point in kinds else pa.nulls(count, schema.NUMBERS),
+            _rles(_marks(units, Mask, "mask_rle")) if Mask in kinds else pa.nulls(count, schema.RLE),
+            _poses(units) if Keypoints in kinds else pa.nulls(count, schema.NUMBERS),
+            _depths(units) if Depth in kinds else pa.nulls(count, schema.DEPTH),
             category,
             category_id,
             annotation_id,
@@ -250,16 +312,17 @@ def _units(flat: Sequence[Mentioned]) -> pa.Array:
             crowd,
         ],
     )
+    return pa.ListArray.from_arrays(_offsets(found.lengths, len(found.lengths)), flat)
 
 
-def _evaluations(rows: Sequence[Dialogue], ignore: Sequence[Sequence[Mentioned]]) -> pa.Array:
+def _evaluations(rows: Sequence[Dialogue], ignore: _Mentions) -> pa.Array:
     asked = map(_EVALUATION, (dialogue.evaluation for dialogue in rows))
     concepts, negatives, not_exhaustive, references, answers, kinds = _transpose(asked, 6)
     return _struct(
         schema.EVALUATION,
         [
             _strings(concepts),
-            _list_of(ignore, _units),
+            _units(ignore),
             _strings(negatives),
             _strings(not_exhaustive),
             _strings(references),

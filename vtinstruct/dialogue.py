@@ -7,17 +7,17 @@ decoding unit + references, in answers). `trp.py` turns parts into text and back
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from vtinstruct.units import Box, Mask, Point, Unit, UnitKind
+from vtinstruct.values import value
 
 PromptKind = Literal["point", "box", "scribble", "mask"]
 PROMPT_KINDS: tuple[PromptKind, ...] = get_args(PromptKind)
 Role = Literal["user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prompt:
     """A visual prompt: a mark on the photo. A point is a `Point`, a box a `Box`, a scribble or a mask a `Mask`."""
 
@@ -25,7 +25,7 @@ class Prompt:
     mark: Box | Point | Mask
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reference:
     """One instance a triplet refers to, in `<REF>` order.
 
@@ -44,7 +44,7 @@ class Reference:
     box_xyxy: tuple[float, float, float, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Triplet:
     """Concept, decoding unit, references. No references says "none here"."""
 
@@ -57,7 +57,7 @@ Part = str | Prompt | Triplet
 Parts = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One utterance."""
 
@@ -65,7 +65,7 @@ class Turn:
     parts: Parts
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredPhoto:
     """A photo as a dataset knows it: `path` relative to the dataset's folder, content hash, size, identity."""
 
@@ -75,7 +75,7 @@ class StoredPhoto:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Evaluation:
     """What official scoring needs and the answer does not say.
 
@@ -94,7 +94,7 @@ class Evaluation:
     question_kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Provenance:
     """Down to the source row: file (relative to the source's root) and its hash, row, versions, seed, wording."""
 
@@ -106,7 +106,7 @@ class Provenance:
     template: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dialogue:
     """One training or evaluation sample. `id` is unique in a dataset: `<source>/<split>/<record>/<task>/<n>`."""
 

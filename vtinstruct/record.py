@@ -7,10 +7,10 @@ turns records into dialogues by the *facts* a record offers (`facts`). The prose
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from vtinstruct.units import Depth, Rle
+from vtinstruct.values import value
 
 Fact = Literal[
     "image",  # a photo at all (chat may come without)
@@ -37,7 +37,7 @@ Fact = Literal[
 FACTS: tuple[Fact, ...] = get_args(Fact)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Photo:
     """A picture file: `path` relative to the source's root (forward slashes), `size_wh` in pixels as stored.
 
@@ -50,7 +50,7 @@ class Photo:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Category:
     """One name of a source's vocabulary. `id` is the source's own (COCO's have holes); `thing` False means stuff.
 
@@ -66,7 +66,7 @@ class Category:
     keypoints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Region:
     """One annotated part of a photo: an instance, a stuff segment, or a described box.
 
@@ -93,7 +93,7 @@ class Region:
         return any(v > 0 for _, _, v in self.keypoints_xyv)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Expression:
     """Words that name regions of one photo; no `region_ids` says: nothing here matches (gRefCOCO's no-target)."""
 
@@ -102,7 +102,7 @@ class Expression:
     region_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Span:
     """Characters `start:stop` of a text and the regions (or positions) they speak of."""
 
@@ -112,7 +112,7 @@ class Span:
     points_xy: tuple[tuple[float, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GroundedText:
     """A text some of whose phrases are tied to regions; spans are in order and do not overlap."""
 
@@ -120,7 +120,7 @@ class GroundedText:
     spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Question:
     """A question about the photo. `answers[0]` is the one to teach; the rest are for scoring (VQA has ten).
 
@@ -138,7 +138,7 @@ class Question:
     points_xy: tuple[tuple[float, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChatTurn:
     """One utterance of a ready conversation."""
 
@@ -146,7 +146,7 @@ class ChatTurn:
     words: GroundedText
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chat:
     """A ready conversation as the source has it."""
 
@@ -155,7 +155,7 @@ class Chat:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InverseDepth:
     """Relative inverse depth in a file: larger is nearer, and 1 / metres = a * value + b with a > 0 and b both unknown.
 
@@ -167,7 +167,7 @@ class InverseDepth:
     valid_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Where a record was read: the file relative to the source's root, and the row in it, as the file names it."""
 
@@ -175,7 +175,7 @@ class Origin:
     row: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """One annotated photo of one split of one source. `id` is unique in (source, split) and stable between reads.
 
@@ -209,7 +209,7 @@ class Record:
         raise KeyError(f"record {self.id} of {self.source} has no region {region_id!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Drop:
     """Something left out or repaired, and why: the unit of the ledger. One line for a person:
 

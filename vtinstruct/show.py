@@ -133,11 +133,10 @@ class _Album:
         self.photos: list[str] = []
 
     def card(self, sample: Dialogue) -> Card:
-        texts = [content for _, content in render_messages(sample)]
         drawer = _Drawer(self._root, sample)
         turns = [
             (turn.role, [drawer.say(part) for part in turn.parts], text)
-            for turn, text in zip(sample.turns, texts, strict=True)
+            for turn, text in zip(sample.turns, render_messages(sample), strict=True)
         ]
         card = Card(sample.id, sample.task, sample.split, sample.source, sample.licence, turns)
         card.marks = sorted(drawer.marks, key=_from_below)

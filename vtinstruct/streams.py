@@ -56,8 +56,26 @@ class _HashingFile:
         return False
 
 
+class _Arrow:
+    """An Arrow IPC stream, byte for byte pyarrow's own, but a message at a time: its stream writer hands over a batch in
+    hundreds of small pieces, each of them a call, a hash and a write."""
+
+    def __init__(self, sink: _HashingFile, schema: pa.Schema) -> None:
+        self._sink = sink
+        sink.write(schema.serialize())
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        self._sink.write(batch.serialize())
+
+    def close(self) -> None:
+        self._sink.write(_END_OF_STREAM)
+
+
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+
+
 class _Parquet:
-    """Parquet behind the face of Arrow's stream writer. Batches are gathered into row groups of at least `BATCH_ROWS` or
+    """Parquet behind the same face. Batches are gathered into row groups of at least `BATCH_ROWS` or
     `BATCH_BYTES`: a build's batches can be of few rows, and each group costs a page of metadata."""
 
     def __init__(self, sink: _HashingFile, schema: pa.Schema) -> None:
@@ -98,8 +116,8 @@ class StreamWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._temporary.open("wb")
         self._sink = _HashingFile(self._file)
-        new = _Parquet if self.path.suffix == ".parquet" else pa.ipc.new_stream
-        self._stream: Any = new(self._sink, self._schema)
+        new = _Parquet if self.path.suffix == ".parquet" else _Arrow
+        self._stream = new(self._sink, self._schema)
         return self
 
     def write_batch(self, batch: pa.RecordBatch) -> None:

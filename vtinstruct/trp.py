@@ -132,22 +132,26 @@ def _marks(count: int) -> str:
 
 def render(parts: Iterable[Part], plan: bool = False) -> str:
     """An answer's parts as TRP text, with the plan block in front when `plan`. Raises `RenderError`."""
-    joined = join_parts(parts)
+    parts = parts if isinstance(parts, tuple) else tuple(parts)
     body: list[str] = []
-    for part in joined:
-        match part:
-            case str():
-                check_text(part)
-                body.append(part)
-            case Triplet():
-                _check_concept(part.concept)
-                if part.kind not in UNIT_KINDS:
-                    raise RenderError(f"unknown unit {part.kind!r}; known: {', '.join(UNIT_KINDS)}")
-                marks = _marks(len(part.references))
-                body.append(f"<Phrase>{part.concept}</Phrase>(<Unit>{part.kind}</Unit>{marks})")
-            case Prompt():
-                raise RenderError("a visual prompt stands in an answer; prompts belong to questions")
-    return (_render_plan(plan_of(joined)) if plan else "") + "".join(body)
+    after_text = False
+    for part in parts:
+        if isinstance(part, str):
+            if after_text:  # a token could hide in two neighbours
+                return render(join_parts(parts), plan)
+            after_text = True
+            check_text(part)
+            body.append(part)
+        elif isinstance(part, Triplet):
+            after_text = False
+            concept, kind = part.concept, part.kind
+            _check_concept(concept)
+            if kind not in UNIT_KINDS:
+                raise RenderError(f"unknown unit {kind!r}; known: {', '.join(UNIT_KINDS)}")
+            body.append(f"<Phrase>{concept}</Phrase>(<Unit>{kind}</Unit>{_marks(len(part.references))})")
+        else:
+            raise RenderError("a visual prompt stands in an answer; prompts belong to questions")
+    return (_render_plan(plan_of(parts)) if plan else "") + "".join(body)
 
 
 def plan_of(parts: Iterable[Part]) -> Plan:
@@ -168,17 +172,22 @@ def _render_plan(plan: Plan) -> str:
 
 def render_question(parts: Iterable[Part], image: bool = False) -> str:
     """A question's parts as text: `[VPT]` for each prompt, `<image>` first when `image`. Raises `RenderError`."""
-    body: list[str] = []
-    for part in join_parts(parts):
-        match part:
-            case str():
-                check_text(part)
-                body.append(part)
-            case Prompt():
-                body.append(VPT)
-            case Triplet():
-                raise RenderError("a triplet stands in a question; triplets belong to answers")
-    return (f"{IMAGE}\n" if image else "") + "".join(body)
+    parts = parts if isinstance(parts, tuple) else tuple(parts)
+    body = [f"{IMAGE}\n"] if image else []
+    after_text = False
+    for part in parts:
+        if isinstance(part, str):
+            if after_text:  # a token could hide in two neighbours
+                return render_question(join_parts(parts), image)
+            after_text = True
+            check_text(part)
+            body.append(part)
+        elif isinstance(part, Prompt):
+            after_text = False
+            body.append(VPT)
+        else:
+            raise RenderError("a triplet stands in a question; triplets belong to answers")
+    return "".join(body)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
+
+from vtinstruct.values import value
 
 UnitKind = Literal["box", "mask", "keypoint", "depth", "point"]
 UNIT_KINDS: tuple[UnitKind, ...] = get_args(UnitKind)
@@ -30,7 +31,7 @@ class UnitError(ValueError):
     """A unit on the wire that is no unit: the message says which field is wrong and what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rle:
     """A binary mask as COCO compressed run lengths: `size_hw` (height, width) in pixels, `counts` ASCII bytes.
 
@@ -42,28 +43,28 @@ class Rle:
     counts: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Box:
     """An axis-parallel box, `(x0, y0, x1, y1)` in absolute pixel edges."""
 
     box_xyxy: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mask:
     """A binary mask of the whole photo."""
 
     mask_rle: Rle
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keypoints:
     """A pose: K triples `(x, y, v)`, v = 0 unlabelled, 1 labelled but hidden, 2 visible (COCO's meaning)."""
 
     keypoints_xyv: tuple[tuple[float, float, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Depth:
     """A depth map in a file: metres = stored value * `scale`; stored 0 = missing.
 
@@ -75,7 +76,7 @@ class Depth:
     scale: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Point:
     """A single position `(x, y)` in absolute pixel edges."""
 

@@ -55,6 +55,16 @@ def test_batches_are_small_and_the_schema_is_frozen(tmp_path):
         assert batch.schema.equals(SCHEMA)
 
 
+def test_a_stream_is_byte_for_byte_what_pyarrow_writes(tmp_path):
+    for path, count in ((tmp_path / "none.arrow", 0), (tmp_path / "some.arrow", BATCH_ROWS + 7)):
+        write_shard(path, (seg_dialogue(i) for i in range(count)))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, SCHEMA) as stream:
+            for batch in open_batches(path):
+                stream.write_batch(batch)
+        assert sink.getvalue().to_pybytes() == path.read_bytes()
+
+
 def test_an_empty_shard_is_a_shard(tmp_path):
     assert write_shard(tmp_path / "a.arrow", []).rows == 0
     assert rows_of(tmp_path / "a.arrow") == []

@@ -10,24 +10,24 @@ nor the worker matters. Everything left out becomes a `Drop`.
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from vtinstruct.build.choose import source_named
 from vtinstruct.build.exclude import Excluded, load_excluded
 from vtinstruct.build.intake import Intake
+from vtinstruct.build.licences import EVERY
 from vtinstruct.build.mix import Sampler
 from vtinstruct.build.plan import Options, PlannedSplit, task_named
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_receipt
-from vtinstruct.columns import Columns, RowError
-from vtinstruct.dialogue import Dialogue, Provenance, StoredPhoto
+from vtinstruct.chance import Keyed
+from vtinstruct.columns import Columns, RowError, Stamp
+from vtinstruct.dialogue import Dialogue, StoredPhoto
 from vtinstruct.manifest import is_training
 from vtinstruct.record import Drop, Record
 from vtinstruct.shards import BATCH_ROWS, ShardWriter
@@ -55,12 +55,6 @@ class ChunkError(Exception):
     """A chunk that failed for a reason of ours: names the chunk, the record and the task."""
 
 
-def record_seed(seed: int, source: str, record: str, task: str) -> int:
-    """What seeds one task's randomness on one record, whoever asks and whenever."""
-    digest = hashlib.sha256(f"{seed}|{source}|{record}|{task}".encode()).digest()
-    return int.from_bytes(digest[:16], "big")
-
-
 def run_chunk(job: Job) -> Receipt:
     """Make a chunk, unless it is already there. Raises `SourceError` or `ChunkError`; then no receipt is left."""
     folder = Path(job.folder)
@@ -70,13 +64,18 @@ def run_chunk(job: Job) -> Receipt:
     began = time.perf_counter()
     opened = _open(job.split)
     with _gc_paused():
-        making = _Making(job, opened)
-        for record in opened.records(job.start, job.stop, making.drops.append):
-            making.take(record)
-        written = making.write(folder / f"{job.name}.arrow")
+        written = _make(job, opened, folder / f"{job.name}.arrow")
     receipt = replace(written, seconds=round(time.perf_counter() - began, 3))
     write_receipt(folder / f"{job.name}.json", receipt)
     return receipt
+
+
+def _make(job: Job, opened: Opened, path: Path) -> Receipt:
+    # a function of its own, so that all it made is gone by the time the collector may look again
+    making = _Making(job, opened)
+    for record in opened.records(job.start, job.stop, making.drops.append):
+        making.take(record)
+    return making.write(path)
 
 
 @contextmanager
@@ -123,14 +122,16 @@ class _Making:
         mix = job.options.mix if self.training else None
         self.sampler = Sampler(mix, self.seed, job.split.source) if mix is not None else None
         self.excluded = load_excluded(job.excluded) if job.excluded and self.training else Excluded()
-        self.tasks = [(task_named(name), self._setting(name)) for name in job.split.tasks]
-        self.columns = {name: [Columns()] for name in job.split.tasks}
-        self.digests = {file.path: file.sha256 for file in job.split.files}
+        self.takes_all = job.options.licences == EVERY and not self.excluded.ids
+        self.tasks = [(task_named(name), *self._setting(name)) for name in job.split.tasks]
+        # the build alone knows the annotation files' hashes and the converter's version
+        self.stamp = Stamp({file.path: file.sha256 for file in job.split.files}, job.split.version)
+        self.columns = {name: [Columns(self.stamp)] for name in job.split.tasks}
         self.intake = Intake(job.split, job.options, Path(job.photos), self.drops.append)
 
-    def _setting(self, task: str) -> Setting:
-        words = Wordings.load(task)
-        return Setting(Random(), words, self.vocabulary, self.training, self.seed, self.drops.append)
+    def _setting(self, task: str) -> tuple[Setting, Keyed]:
+        words, rng = Wordings.load(task), Keyed()
+        return Setting(rng, words, self.vocabulary, self.training, self.seed, self.drops.append), rng
 
     def take(self, record: Record) -> None:
         """All dialogues of one record."""
@@ -143,40 +144,32 @@ class _Making:
         placed, photo = taken
         if photo is not None and self._kept_out(record, photo.sha256):
             return
-        for task, setting in self.tasks:
-            # one generator, seeded anew: making one costs as much as a whole row
-            setting.rng.seed(record_seed(self.seed, record.source, record.id, task.name))
+        for task, setting, rng in self.tasks:
+            rng.key(f"{self.seed}|{record.source}|{record.id}|{task.name}")
             try:
                 made = task.make(placed, setting)
                 if self.sampler is not None:
                     made = self.sampler.choose(record.id, task.name, bool(task.units), made)
                 for dialogue in made:
-                    self._keep(task.name, self._stamp(dialogue, photo), record)
+                    self._keep(task.name, dialogue, photo, record)
             except Exception as error:
                 where = f"{record.source}/{record.split}/{record.id}"
                 raise ChunkError(f"task {task.name} failed on {where}: {type(error).__name__}: {error}") from error
 
     def _kept_out(self, record: Record, sha256: str = "") -> bool:
+        if self.takes_all:
+            return False
         drop = self.job.options.licences.drop(record) or self.excluded.drop(record, sha256)
         if drop is not None:
             self.drops.append(drop)
         return drop is not None
 
-    def _stamp(self, dialogue: Dialogue, photo: StoredPhoto | None) -> Dialogue:
-        """Fill in what the build alone knows: the photo's hash, the annotation file's hash, the converter's version."""
-        d, origin = dialogue, dialogue.provenance
-        digest = self.digests.get(origin.file, "")
-        # written out: `dataclasses.replace` takes four times as long, and this is done for every row
-        known = Provenance(origin.file, digest, origin.row, self.split.version, origin.seed, origin.template)
-        seen = photo if d.photo is not None else None
-        return Dialogue(d.id, d.task, d.source, d.split, d.licence, seen, d.turns, d.evaluation, known)
-
-    def _keep(self, task: str, dialogue: Dialogue, record: Record) -> None:
+    def _keep(self, task: str, dialogue: Dialogue, photo: StoredPhoto | None, record: Record) -> None:
         batches = self.columns[task]
-        if len(batches[-1]) == BATCH_ROWS:
-            batches.append(Columns())
+        if len(batches[-1].dialogues) == BATCH_ROWS:
+            batches.append(Columns(self.stamp))
         try:
-            batches[-1].add(dialogue)
+            batches[-1].add(dialogue, photo)
         except RowError as error:
             drop = Drop(
                 record.source, record.split, record.origin.file, record.origin.row, "dialogue: no TRP text",

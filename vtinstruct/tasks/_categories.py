@@ -33,7 +33,10 @@ def by_category(regions: Iterable[Region]) -> dict[str, list[Region]]:
     """Regions by category, categories by name."""
     groups: dict[str, list[Region]] = {}
     for region in regions:
-        groups.setdefault(region.category, []).append(region)
+        if (group := groups.get(region.category)) is None:
+            groups[region.category] = [region]
+        else:
+            group.append(region)
     return {name: groups[name] for name in sorted(groups)}
 
 

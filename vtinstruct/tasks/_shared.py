@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
+from typing import cast
 
 from vtinstruct.dialogue import (
     Dialogue,
@@ -30,6 +31,7 @@ from vtinstruct.tasks._categories import by_category
 from vtinstruct.units import Box, Keypoints, Mask, Unit, UnitKind
 
 Make = Callable[[Record, Setting], Iterator[Dialogue]]
+NO_EVALUATION = Evaluation()
 
 # --- dialogues -------------------------------------------------------------------------------------------------------
 
@@ -61,15 +63,15 @@ def dialogue(
     converter's version are filled in by the build, which knows the files."""
     task, photo, origin = setting.words.task, record.photo, record.origin
     return Dialogue(
-        id=f"{record.source}/{record.split}/{record.id}/{task}/{n}",
-        task=task,
-        source=record.source,
-        split=record.split,
-        licence=record.licence,
-        photo=StoredPhoto(photo.path, "", photo.size_wh, photo.id) if photo else None,
-        turns=tuple(turns),
-        evaluation=Evaluation() if setting.training or evaluation is None else evaluation,
-        provenance=Provenance(origin.file, "", origin.row, "", setting.seed, " ".join(templates)),
+        f"{record.source}/{record.split}/{record.id}/{task}/{n}",
+        task,
+        record.source,
+        record.split,
+        record.licence,
+        StoredPhoto(photo.path, "", photo.size_wh, photo.id) if photo else None,
+        tuple(turns),
+        NO_EVALUATION if setting.training or evaluation is None else evaluation,
+        Provenance(origin.file, "", origin.row, "", setting.seed, " ".join(templates)),
     )
 
 
@@ -83,11 +85,11 @@ def ask(
 ) -> Dialogue:
     """A dialogue of one question and one answer, each with its template id (an answer of the data has none)."""
     words, template = question
-    match answer:
-        case (tuple() as parts, str() as second):
-            return dialogue(record, setting, n, exchange(words, parts), (template, second), evaluation)
-        case _:
-            return dialogue(record, setting, n, exchange(words, answer), (template,), evaluation)
+    first = answer[0] if answer else ""
+    if isinstance(first, tuple):
+        parts, second = cast(tuple[Parts, str], answer)
+        return dialogue(record, setting, n, exchange(words, parts), (template, second), evaluation)
+    return dialogue(record, setting, n, exchange(words, cast(Parts, answer)), (template,), evaluation)
 
 
 def leave_out(record: Record, setting: Setting, reason: str, detail: str = "") -> None:
@@ -105,67 +107,81 @@ def one_line(text: str) -> str:
 # --- regions ---------------------------------------------------------------------------------------------------------
 
 
+def has_unit(region: Region, kind: UnitKind) -> bool:
+    """Whether the region has geometry of that kind. A pose without a point is still a pose: persons that nobody labelled
+    are ignored in scoring by their box and area."""
+    if kind == "box":
+        return region.box_xyxy is not None
+    return region.mask_rle is not None if kind == "mask" else kind == "keypoint"
+
+
 def unit_of(region: Region, kind: UnitKind) -> Unit | None:
-    """The region's geometry of that kind, or None when it has none. A pose without a point is still a pose: persons
-    that nobody labelled are ignored in scoring by their box and area."""
-    match kind:
-        case "box":
-            return Box(region.box_xyxy) if region.box_xyxy is not None else None
-        case "mask":
-            return Mask(region.mask_rle) if region.mask_rle is not None else None
-        case "keypoint":
-            return Keypoints(region.keypoints_xyv)
-        case _:
-            return None
+    """The region's geometry of that kind, or None when it has none (`has_unit`)."""
+    if kind == "box":
+        return Box(region.box_xyxy) if region.box_xyxy is not None else None
+    if kind == "mask":
+        return Mask(region.mask_rle) if region.mask_rle is not None else None
+    return Keypoints(region.keypoints_xyv) if kind == "keypoint" else None
 
 
-def reference(region: Region, kind: UnitKind) -> Reference:
-    """A reference to a region with the facts official scoring needs; a pose keeps the annotation's box (OKS)."""
-    return Reference(
-        unit_of(region, kind),
-        category=region.category,
-        category_id=region.category_id,
-        annotation_id=region.id,
-        area=region.area,
-        crowd=region.crowd,
-        box_xyxy=region.box_xyxy if kind == "keypoint" else None,
+def references(regions: Sequence[Region], kind: UnitKind) -> tuple[Reference, ...]:
+    """References to regions with the facts official scoring needs; a pose keeps the annotation's box (OKS)."""
+    posed = kind == "keypoint"
+    return tuple(
+        [
+            Reference(
+                unit_of(region, kind),
+                None,
+                region.category,
+                region.category_id,
+                region.id,
+                region.area,
+                region.crowd,
+                region.box_xyxy if posed else None,
+            )
+            for region in regions
+        ]
     )
 
 
 def reading_order(regions: Iterable[Region]) -> list[Region]:
     """Regions from left to right by box centre, then from top to bottom, then by id."""
+    found = list(regions)
+    if len(found) < 2:
+        return found
+    boxes = [region.box_xyxy or (rle_box(region.mask_rle) if region.mask_rle else _NOWHERE) for region in found]
+    keys = [
+        (x0 + x1, y0 + y1, region.id, place)
+        for place, (region, (x0, y0, x1, y1)) in enumerate(zip(found, boxes, strict=True))
+    ]
+    return [found[key[3]] for key in sorted(keys)]
 
-    def key(region: Region) -> tuple[float, float, str]:
-        x0, y0, x1, y1 = region.box_xyxy or (rle_box(region.mask_rle) if region.mask_rle else (0.0, 0.0, 0.0, 0.0))
-        return x0 + x1, y0 + y1, region.id
 
-    return sorted(regions, key=key)
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
 def instances(record: Record, setting: Setting, kind: UnitKind) -> list[Region]:
     """The regions an answer may point at: named, no crowd, with that geometry. A named region without it is left out
     with a reason; one without a name (a described region) is nothing to this task."""
-    found: list[Region] = []
-    for region in record.regions:
-        if region.crowd or not region.category.strip():
-            continue
-        if unit_of(region, kind) is None:
-            leave_out(record, setting, f"region without {kind}", f"region {region.id} ({region.category})")
-        else:
-            found.append(region)
-    return found
+    found = [region for region in record.regions if not region.crowd and region.category.strip()]
+    lacking = [region for region in found if not has_unit(region, kind)]
+    if not lacking:
+        return found
+    for region in lacking:
+        leave_out(record, setting, f"region without {kind}", f"region {region.id} ({region.category})")
+    return [region for region in found if has_unit(region, kind)]
 
 
 def unlabelled(record: Record, kind: UnitKind) -> bool:
     """Whether named things of the photo have no geometry of that kind: "there is nothing" would be a lie then (Pascal
     VOC has masks for one photo in six)."""
     named = (region for region in record.regions if not region.crowd and region.category.strip())
-    return any(unit_of(region, kind) is None for region in named)
+    return not all(has_unit(region, kind) for region in named)
 
 
 def triplet(concept: str, kind: UnitKind, regions: Iterable[Region]) -> Triplet:
     """A concept and the regions it names, in canonical order."""
-    return Triplet(one_line(concept), kind, tuple(reference(region, kind) for region in reading_order(regions)))
+    return Triplet(one_line(concept), kind, references(reading_order(regions), kind))
 
 
 def triplets_by_category(regions: Iterable[Region], kind: UnitKind) -> list[Triplet]:
@@ -190,13 +206,20 @@ def is_crowd(region: Region) -> bool:
 
 
 def exam(
-    record: Record, kind: UnitKind, concepts: tuple[str, ...] = (), ignore: Callable[[Region], bool] = is_crowd
+    record: Record,
+    setting: Setting,
+    kind: UnitKind,
+    concepts: tuple[str, ...] = (),
+    ignore: Callable[[Region], bool] = is_crowd,
 ) -> Evaluation:
-    """What official scoring needs beside the answer: crowds as "ignore" (or what `ignore` says), LVIS's lists."""
+    """What official scoring needs beside the answer: crowds as "ignore" (or what `ignore` says), LVIS's lists. Nothing in
+    training, where nothing is scored."""
+    if setting.training:
+        return NO_EVALUATION
     ignored = [region for region in record.regions if ignore(region) and (not concepts or region.category in concepts)]
     return Evaluation(
         concepts=concepts,
-        ignore=tuple(reference(region, kind) for region in ignored if unit_of(region, kind) is not None),
+        ignore=references([region for region in ignored if has_unit(region, kind)], kind),
         negatives=record.negatives,
         not_exhaustive=record.not_exhaustive,
     )

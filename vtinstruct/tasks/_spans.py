@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from vtinstruct.dialogue import Dialogue, Evaluation, Part, Parts, Prompt, PromptKind, Reference, Triplet
 from vtinstruct.record import GroundedText, Record, Region, Span
 from vtinstruct.task import Setting
-from vtinstruct.tasks._shared import ask, leave_out, mark, one_line, triplet, unit_of
+from vtinstruct.tasks._shared import ask, has_unit, leave_out, mark, one_line, triplet
 from vtinstruct.trp import join_parts
 from vtinstruct.units import Point, UnitKind
 
@@ -69,7 +69,7 @@ def grounded(record: Record, setting: Setting, text: GroundedText, kind: UnitKin
         else:
             regions = [by_id[id_] for id_ in dict.fromkeys(span.region_ids) if id_ in by_id]
             whole = len(regions) == len(set(span.region_ids))
-            if not whole or any(unit_of(region, kind) is None for region in regions):
+            if not whole or not all(has_unit(region, kind) for region in regions):
                 leave_out(record, setting, f"words of a region without {kind}", f"{words!r:.60} {span.region_ids}")
                 regions = []
             concept = _concept(words, regions)

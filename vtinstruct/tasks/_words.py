@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from vtinstruct.dialogue import Triplet
 from vtinstruct.record import Expression, Question, Record, Region
 from vtinstruct.task import Setting
-from vtinstruct.tasks._shared import leave_out, one_line, triplet, unit_of
+from vtinstruct.tasks._shared import has_unit, leave_out, one_line, triplet
 from vtinstruct.tasks._spans import holds_place, plain, spoken
 from vtinstruct.units import UnitKind
 
@@ -39,7 +39,7 @@ def _fault(expression: Expression, ids: tuple[str, ...], by_id: dict[str, Region
         return "expression without words"
     if any(id_ not in by_id for id_ in ids):
         return "expression of an unknown region"
-    return "" if all(unit_of(by_id[id_], kind) is not None for id_ in ids) else f"expression of a region without {kind}"
+    return "" if all(has_unit(by_id[id_], kind) for id_ in ids) else f"expression of a region without {kind}"
 
 
 def expressions_by_region(record: Record) -> dict[str, tuple[str, ...]]:

@@ -34,7 +34,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     for n, found in enumerate(asked):
         question = setting.words.say(setting.rng, "question", phrase=found.concept)
         answer = setting.words.say(setting.rng, "answer" if found.references else "nothing", objects=found)
-        yield ask(record, setting, n, question, answer, exam(record, "box", concepts=(found.concept,)))
+        yield ask(record, setting, n, question, answer, exam(record, setting, "box", concepts=(found.concept,)))
 
 
 def _some(found: list[Triplet], setting: Setting) -> list[Triplet]:

@@ -28,7 +28,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
         found = triplet(phrase, "box", regions)
         question = setting.words.say(setting.rng, "question", phrase=found.concept)
         answer = setting.words.say(setting.rng, "answer" if regions else "nothing", objects=found)
-        yield ask(record, setting, n, question, answer, exam(record, "box", concepts=(category,)))
+        yield ask(record, setting, n, question, answer, exam(record, setting, "box", concepts=(category,)))
 
 
 def _narrowed(name: str, regions: list[Region], setting: Setting) -> tuple[str, list[Region]]:

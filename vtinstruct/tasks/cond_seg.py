@@ -24,7 +24,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
         found = triplet(category, "mask", regions)
         question = setting.words.say(setting.rng, "question", phrase=found.concept)
         answer = setting.words.say(setting.rng, "answer" if regions else "nothing", objects=found)
-        yield ask(record, setting, n, question, answer, exam(record, "mask", concepts=(category,)))
+        yield ask(record, setting, n, question, answer, exam(record, setting, "mask", concepts=(category,)))
 
 
 TASK = Task(

@@ -36,7 +36,9 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
         answer = words.say(rng, "nothing", objects=listing(nobody))
     else:
         return
-    evaluation = exam(record, "keypoint", ignore=lambda region: region.category in posable and not scored(region))
+    evaluation = exam(
+        record, setting, "keypoint", ignore=lambda region: region.category in posable and not scored(region)
+    )
     yield ask(record, setting, 0, words.say(rng, "question"), answer, evaluation)
 
 

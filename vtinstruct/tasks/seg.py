@@ -28,7 +28,7 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
         answer = words.say(rng, "nothing")
     else:
         return
-    yield ask(record, setting, 0, words.say(rng, "question"), answer, exam(record, "mask"))
+    yield ask(record, setting, 0, words.say(rng, "question"), answer, exam(record, setting, "mask"))
 
 
 TASK = Task(

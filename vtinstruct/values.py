@@ -1,0 +1,18 @@
+"""Small values that are made by the million: records, dialogues and their parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar, dataclass_transform
+
+Value = TypeVar("Value")
+
+
+@dataclass_transform(frozen_default=True)
+def value(cls: type[Value]) -> type[Value]:
+    """A dataclass of slots, equal and hashed by content. Nobody may change one: the type checker refuses it.
+
+    Frozen at run time it would cost five times as much to make (every field goes through `object.__setattr__`), a fifth
+    of the time of a whole build.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
