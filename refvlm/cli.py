@@ -15,7 +15,7 @@ from vtinstruct.photos import PhotoError
 from vtinstruct.prediction import PredictionsError
 
 if TYPE_CHECKING:
-    from refvlm.train import Progress
+    from refvlm.training.logbook import Progress
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -57,33 +57,39 @@ def train(
     split: Annotated[
         str, typer.Option(help="Splits to learn from, by comma. All that begin with train, otherwise.")
     ] = "",
+    start: Annotated[Path | None, typer.Option("--from", help="A checkpoint to begin from: an earlier stage.")] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on where a run in --out was stopped; begin if there is none.")
+    ] = False,
 ) -> None:
     """Train a model by a recipe."""
     from refvlm.data import DatasetStore
     from refvlm.recipes import RecipeError
     from refvlm.recipes import recipe as named
-    from refvlm.train import NothingToLearn
     from refvlm.train import train as run
+    from refvlm.training.checkpoint import LossError, ResumeError
+    from refvlm.training.feed import NothingToLearn
 
     pairs = dict(_pair(text) for text in settings or [])
     if steps is not None:
         pairs["steps"] = str(steps)
     if minutes is not None:
         pairs["minutes"] = str(minutes)
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty; a new folder for the checkpoint, or --resume, is right")
+    if start is not None:
+        _is_checkpoint(start)
+    screen = _Screen()
     try:
         chosen = named(recipe, pairs)
-    except RecipeError as error:
-        raise InputError(str(error)) from error
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is not empty; a new folder for the checkpoint is right")
-    screen = _Screen()
-    store = DatasetStore(data, _names(split), _names(chosen.without), screen.say)
-    screen.say(
-        f"{len(store)} photos to learn from; {chosen.name}, at most {chosen.minutes:g} min, {chosen.steps} steps"
-    )
-    try:
+        store = DatasetStore(data, _names(split), _names(chosen.without), screen.say)
+        screen.say(
+            f"{len(store)} photos to learn from; {chosen.name}, at most {chosen.minutes:g} min, {chosen.steps} steps"
+        )
         with screen:
-            run(chosen, store, out, screen.show)
+            run(chosen, store, out, screen.show, start=start, resume=resume, say=screen.say)
+    except (RecipeError, ResumeError, LossError) as error:
+        raise InputError(str(error)) from error
     except NothingToLearn as error:
         raise InputError(f"{data}: {error}") from error
     screen.say(f"{out}: trained" + (f"; {store.lost} times a photo or depth map was left out" if store.lost else ""))
@@ -104,8 +110,7 @@ def predict(
     from refvlm.predict import Wanted
     from refvlm.predict import predict as run
 
-    if not (checkpoint / "config.json").is_file():
-        raise InputError(f"{checkpoint}: no config.json there; a checkpoint that `refvlm train` wrote is right")
+    _is_checkpoint(checkpoint)
     screen = _Screen()
     wanted = Wanted(split, _names(tasks), limit, batch, max_new_tokens)
     with screen:
@@ -137,6 +142,11 @@ def curves(
         figure(panels(found, levels), "dialogues seen") if picture else page(found, run.name, levels), encoding="utf-8"
     )
     _Screen().say(f"{out}: {found.steps} steps, {found.seen} dialogues")
+
+
+def _is_checkpoint(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no config.json there; a checkpoint that `refvlm train` wrote is right")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -35,7 +35,8 @@ LoadDepth = Callable[[Depth], NDArray[np.float32] | None]  # None: cannot be rea
 
 class Collator:
     """Makes training batches. `decoders` are the model's by kind (only their `targets` are used); `load_depth` reads the
-    file behind a `Depth`."""
+    file behind a `Depth`. With `every_kind` a batch has references of every kind, none of some: then ranks that learn
+    together run the same modules, whatever their photos show."""
 
     def __init__(
         self,
@@ -43,8 +44,10 @@ class Collator:
         decoders: dict[str, type[Decoder]],
         load_depth: LoadDepth,
         max_length: int = 2048,
+        every_kind: bool = False,
     ) -> None:
         self.processor, self.decoders, self.load_depth, self.max_length = processor, decoders, load_depth, max_length
+        self.every_kind = every_kind
         self.router = Router.from_ids(processor.special_ids())
         self.too_long = 0  # dialogues left out because they alone exceed `max_length`
 
@@ -75,14 +78,17 @@ class Collator:
                 for row in rows
                 if row.frame and any(t.kind == kind for t in row.told)
             ]
-            if not told:
+            if not told and not self.every_kind:
                 continue
+            if not told:
+                side = self.processor.photo_side
+                parts = [decoder.targets([], self.processor.frame((side, side)))]
             numbers: dict[tuple[int, int], int] = {}
             groups = [numbers.setdefault((r, t.group), len(numbers)) for r, t in told]
             found[kind] = References(
-                torch.tensor([r for r, _ in told]),
-                torch.tensor([t.column for _, t in told]),
-                torch.tensor(groups),
+                torch.tensor([r for r, _ in told], dtype=torch.long),
+                torch.tensor([t.column for _, t in told], dtype=torch.long),
+                torch.tensor(groups, dtype=torch.long),
                 padded([t.words for _, t in told], -1),
                 {name: torch.cat([part[name] for part in parts]) for name in parts[0]},
             )

@@ -18,10 +18,11 @@ class RefVLMConfig(PreTrainedConfig):
     `dense_std`, `vision_mean`, `vision_std` what each takes off its R, G, B (of 0..1) and divides by; `vision_layer` the
     ViT's layer that is read. `neck_width` and `pixel_width` are the channels of the maps the decoders get.
     `naming` weighs the loss that teaches photo tokens the names of things, `unit_weight` all the decoders' losses,
-    beside the LLM's 1. `prompt_geometry` False silences the prompts' geometry token. `decoders` maps a unit kind to the
-    keyword arguments of its decoder, and "file" among them names another file of `refvlm/decoders` than `<kind>.py`.
-    `special_ids` holds what the router must know of the tokenizer: the ids of the marks, and under "units" the id
-    sequence of every unit's name. `recipe` names the run that made the weights.
+    beside the LLM's 1; `loss_weights` weighs some by unit or by full name instead. `prompt_geometry` False silences the
+    prompts' geometry token. `decoders` maps a unit kind to the keyword arguments of its decoder, and "file" among them
+    names another file of `refvlm/decoders` than `<kind>.py`. `special_ids` holds what the router must know of the
+    tokenizer: the ids of the marks, and under "units" the id sequence of every unit's name. `recipe` names the run that
+    made the weights.
     """
 
     model_type = "refvlm"
@@ -47,6 +48,7 @@ class RefVLMConfig(PreTrainedConfig):
     pixel_width: int = 24
     naming: float = 0.0
     unit_weight: float = 0.5
+    loss_weights: dict[str, Any] | None = None
     prompt_geometry: bool = True
     decoders: dict[str, Any] | None = None
     special_ids: dict[str, Any] | None = None

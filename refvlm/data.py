@@ -92,7 +92,7 @@ class Shelf:
 
 
 class DatasetStore:
-    """A `train.Store` over a built dataset: all splits whose name begins with "train", or those named.
+    """A `training.feed.Store` over a built dataset: all splits whose name begins with "train", or those named.
 
     Decoded photos are kept in memory up to `keep_bytes`. A photo or depth map that cannot be read is reported once with
     its name, counted in `lost`, and its dialogues are left out: never a black image with wrong targets.
@@ -108,6 +108,7 @@ class DatasetStore:
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._told: set[str] = set()
         self.lost = 0
+        self.fingerprint = f"{self._shelf.manifest.content_hash} {','.join(splits)} {','.join(without)}".strip()
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -120,12 +121,14 @@ class DatasetStore:
             for message in self._shelf._batches[batch].column("messages")[row].as_py():
                 yield message["content"]
 
-    def seen(self, index: int, rng: random.Random, quota: Mapping[str, int]) -> Seen | None:
-        """See `train.Store`."""
+    def seen(self, index: int, rng: random.Random, quota: Mapping[str, float]) -> Seen | None:
+        """See `training.feed.Store`."""
         by_task: dict[str, list[Said]] = {}
         for said in self._photos[index]:
             by_task.setdefault(said.task, []).append(said)
-        drawn = [s for task, said in by_task.items() for s in rng.sample(said, min(quota.get(task, 1), len(said)))]
+        drawn = [
+            s for task, said in by_task.items() for s in rng.sample(said, how_many(quota.get(task, 1), len(said), rng))
+        ]
         rng.shuffle(drawn)
         dialogues = [self._shelf.dialogue(said.place) for said in drawn]
         if not dialogues:
@@ -161,3 +164,9 @@ class DatasetStore:
         if str(error) not in self._told:
             self._told.add(str(error))
             self._report(f"left out: {error}")
+
+
+def how_many(quota: float, most: int, rng: random.Random) -> int:
+    """How many of `most` dialogues are drawn: `quota` of them, its fraction being a chance."""
+    whole = int(quota)
+    return min(whole + (quota > whole and rng.random() < quota - whole), most)

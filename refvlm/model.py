@@ -127,13 +127,11 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
     def embed(self, batch: Batch, sights: Sights) -> Tensor:
         """Token embeddings (R, T, D), with the prompt encoder's in place of the `[VPT]`s."""
         found = self.get_input_embeddings()(batch.ids)
-        if len(batch.prompts):
-            masks = batch.prompts.float() / 255
-            marks = self.prompts(masks, sights.prompt_map, batch.prompt_owner, batch.extent_wh)  # (V, 10, C)
-            marks = self.projector(marks).flatten(0, 1).to(found.dtype)
-            slots = (batch.ids == self.config.special_ids["[VPT]"])[..., None]  # type: ignore[index]
-            found = found.masked_scatter(slots, marks)
-        return found
+        masks = batch.prompts.float() / 255
+        marks = self.prompts(masks, sights.prompt_map, batch.prompt_owner, batch.extent_wh)  # (V, 10, C)
+        marks = self.projector(marks).flatten(0, 1).to(found.dtype)
+        slots = (batch.ids == self.config.special_ids["[VPT]"])[..., None]  # type: ignore[index]
+        return found.masked_scatter(slots, marks)
 
     # --- learning -----------------------------------------------------------------------------------------------
 
@@ -153,9 +151,14 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             outputs = decoder(hidden[refs.rows, refs.columns], view)
             parts = decoder.loss(outputs, refs.targets, refs.groups)
             losses |= {f"{kind}.{name}": value for name, value in parts.items()}
-        weights = {name: self.config.unit_weight if "." in name else 1.0 for name in losses}
-        loss = torch.stack([weights[name] * value.float() for name, value in losses.items()]).sum()
+        loss = torch.stack([self.weight_of(name) * value.float() for name, value in losses.items()]).sum()
         return Output(loss, losses, logits)
+
+    def weight_of(self, name: str) -> float:
+        """The weight of a loss ("llm", "box.giou"): its own, its unit's, or that of all units."""
+        unit, _, part = name.partition(".")
+        given = self.config.loss_weights or {}
+        return float(given.get(name, given.get(unit, self.config.unit_weight if part else 1.0)))
 
     def naming_loss(self, batch: Batch, sights: Sights) -> dict[str, Tensor]:
         """A photo's token in the middle of a thing should already say its name through the LLM's own output head.

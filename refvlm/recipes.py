@@ -17,17 +17,29 @@ class Recipe:
     """Everything a training run depends on, said once.
 
     Model: `config` makes the model's config for a vocabulary size and the tokenizer's special ids; `vocabulary` is the size
-    of the tokenizer learned from the data. Data: `photos` a step, and `quota` dialogues of each task per photo and
-    step (tasks it does not name: 1). Schedule: linear `warm_up` steps, then cosine to `last_rate * rate` at the end, which is
-    `steps` or `minutes`, whichever comes first. `precision` is "float32", "bfloat16" or "auto" (the faster of the two here).
-    `without` names sources, by comma, that are not learned from. `seed` orders data and draws weights.
+    of the tokenizer learned from the data. `parts` names what learns (`refvlm.training.parts`), all when empty;
+    `lora` the rank of low-rank updates of the LLM, which then stays as it is (0: none). `weights` weighs losses, by unit
+    ("box") or by full name ("box.giou"), in place of the config's own.
+
+    Data: `photos` a step and process, and `quota` dialogues of each task per photo and step (tasks it does not name: 1;
+    0.25 is one in four times). `without` names sources, by comma, that are not learned from. `max_length` is the most
+    tokens of a photo's packed dialogues.
+
+    Schedule: linear `warm_up` steps, then cosine to `last_rate * rate` at the end, which is `steps` or `minutes` of
+    training, whichever comes first. `accumulate` batches make one step. `precision` is "float32", "bfloat16" or "auto"
+    (the faster of the two here); `recompute` saves memory: the LLM's activations are computed again on the way back.
+    `zero` is DeepSpeed's stage, 2 or 3 (0: without DeepSpeed). A checkpoint to resume from every `save` steps, held-out scores
+    every `evaluate` steps (0: never). `seed` orders data and draws weights.
     """
 
     name: str
     config: Callable[[int, dict[str, Any]], RefVLMConfig]
     vocabulary: int = 2000
+    parts: tuple[str, ...] = ()
+    lora: int = 0
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
     photos: int = 8
-    quota: Mapping[str, int] = field(default_factory=dict[str, int])
+    quota: Mapping[str, float] = field(default_factory=dict[str, float])
     without: str = ""
     max_length: int = 2048
     steps: int = 100_000
@@ -37,7 +49,12 @@ class Recipe:
     warm_up: int = 50
     decay: float = 0.05
     clip: float = 1.0
+    accumulate: int = 1
     precision: str = "auto"
+    recompute: bool = False
+    zero: int = 0
+    save: int = 0
+    evaluate: int = 0
     threads: int = 0
     seed: int = 0
 
@@ -117,25 +134,50 @@ class RecipeError(ValueError):
     """A recipe or setting that does not exist; the message lists what does."""
 
 
+MAPPINGS = ("quota", "weights")  # set as quota.<task>=..., weights.<loss>=...
+
+
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """The named recipe with `settings` (field name -> text) put in place of its own. Raises `RecipeError`."""
     if name not in RECIPES:
         raise RecipeError(f"no recipe {name!r}; known: {', '.join(RECIPES)}")
     found = RECIPES[name]()
     kinds = typing.get_type_hints(Recipe)
-    simple = {f.name: kinds[f.name] for f in fields(Recipe) if kinds[f.name] in (int, float, str) and f.name != "name"}
+    simple = [f.name for f in fields(Recipe) if kinds[f.name] in READERS and f.name != "name"]
     for key, text in (settings or {}).items():
-        if key.startswith("quota."):
-            found = replace(found, quota={**found.quota, key.removeprefix("quota."): _read(key, text, int)})
+        mapping, _, entry = key.partition(".")
+        if mapping in MAPPINGS and entry:
+            changed: Any = {**getattr(found, mapping), entry: _read(key, text, float)}
+            found = replace(found, **{mapping: changed})
         elif key in simple:
-            found = replace(found, **{key: _read(key, text, simple[key])})
+            found = replace(found, **{key: _read(key, text, kinds[key])})
         else:
-            raise RecipeError(f"no setting {key!r}; known: quota.<task>, {', '.join(simple)}")
+            raise RecipeError(f"no setting {key!r}; known: quota.<task>, weights.<loss>, {', '.join(simple)}")
     return found
 
 
-def _read(key: str, text: str, kind: type) -> Any:
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    int: (int, "whole number"),
+    float: (float, "number"),
+    str: (str, "text"),
+    bool: (_switch, "true or false"),
+    tuple[str, ...]: (_names, "names by comma"),
+}
+
+
+def _read(key: str, text: str, kind: Any) -> Any:
+    reader, said = READERS[kind]
     try:
-        return kind(text)
+        return reader(text)
     except ValueError as error:
-        raise RecipeError(f"{key}={text!r} is no {kind.__name__}") from error
+        raise RecipeError(f"{key}={text!r} is no {said}") from error

@@ -176,7 +176,7 @@ def compare(queries: Tensor, keys: Tensor, owner: Tensor) -> Tensor:
     One matrix product per photo; keys are not copied per query.
     """
     if len(owner) == 0:
-        return queries.new_zeros(0, keys.shape[-1])
+        return queries @ keys[0]  # nothing, but of the graph: ranks must agree on what has a gradient
     order = torch.argsort(owner, stable=True)
     sizes = torch.bincount(owner, minlength=keys.shape[0]).tolist()
     blocks = [part @ keys[p] for p, part in enumerate(torch.split(queries[order], sizes)) if sizes[p]]
@@ -187,7 +187,7 @@ def sample_windows(maps: Tensor, corners: Tensor, owner: Tensor, size: int) -> T
     """Bilinear samples of maps (P, C, h, w) on a `size` x `size` grid over windows (N, 4, corners): (N, C, size, size)."""
     n, (photos, channels) = len(owner), maps.shape[:2]
     if n == 0:
-        return maps.new_zeros(0, channels, size, size)
+        return maps[owner, :, :1, :1].expand(0, channels, size, size)  # nothing, but of the graph
     middles = cell_middles(size, size, maps.device)  # (size*size, 2)
     low, span = corners[:, None, :2], (corners[:, 2:] - corners[:, :2])[:, None]
     points = (low + middles[None] * span) * 2 - 1  # (N, size*size, 2)

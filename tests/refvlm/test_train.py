@@ -15,7 +15,12 @@ from refvlm.collator import Seen
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.predict import load_model
 from refvlm.recipes import RECIPES, RecipeError, recipe
-from refvlm.train import NothingToLearn, Progress, build, fastest_precision, orders, train
+from refvlm.train import train
+from refvlm.training.begin import build
+from refvlm.training.engine import fastest_precision
+from refvlm.training.feed import NothingToLearn, orders
+from refvlm.training.logbook import Progress
+from refvlm.training.ranks import Ranks
 from tests.refvlm import samples
 from vtinstruct.columns import render_messages
 
@@ -27,12 +32,13 @@ class Made:
         return 6
 
     load_depth = staticmethod(samples.load_depth)
+    fingerprint = "made"
 
     def texts(self) -> Iterator[str]:
         for dialogue in samples.about(0, (64, 48)).dialogues:
             yield from (content for _, content in render_messages(dialogue))
 
-    def seen(self, index: int, rng: random.Random, quota: Mapping[str, int]) -> Seen | None:
+    def seen(self, index: int, rng: random.Random, quota: Mapping[str, float]) -> Seen | None:
         return None if index == 3 else samples.about(index, (64, 48))
 
 
@@ -76,7 +82,7 @@ def test_a_loss_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monkey
 
 def test_nothing_to_learn_from_says_so_instead_of_waiting(tmp_path: Path) -> None:
     class Nothing(Made):
-        def seen(self, index: int, rng: random.Random, quota: Mapping[str, int]) -> Seen | None:
+        def seen(self, index: int, rng: random.Random, quota: Mapping[str, float]) -> Seen | None:
             return None
 
     with pytest.raises(NothingToLearn, match="no photo"):
@@ -91,8 +97,8 @@ def test_every_epoch_has_every_photo_once() -> None:
 
 
 def test_precision_is_one_of_two() -> None:
-    assert fastest_precision("auto") in ("float32", "bfloat16")
-    assert fastest_precision("bfloat16") == "bfloat16"
+    assert fastest_precision("auto", Ranks()) in ("float32", "bfloat16")
+    assert fastest_precision("bfloat16", Ranks()) == "bfloat16"
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

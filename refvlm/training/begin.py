@@ -1,0 +1,53 @@
+"""The model and its processor as a run begins: the same on every rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from refvlm.model import RefVLMForConditionalGeneration
+from refvlm.predict import load_model
+from refvlm.processing import RefVLMProcessor, learn_tokenizer
+from refvlm.recipes import Recipe
+from refvlm.training.checkpoint import read_weights
+from refvlm.training.feed import Store
+from refvlm.training.lora import add_low_rank
+from refvlm.training.parts import let_learn, set_training
+from refvlm.training.ranks import Ranks
+
+
+def begin(
+    recipe: Recipe, store: Store, start: Path | None, checkpoint: Path | None, ranks: Ranks
+) -> tuple[RefVLMForConditionalGeneration, RefVLMProcessor]:
+    """In training mode, with the recipe's parts free to learn; from the checkpoint folder `start`, or else built; with the
+    weights of a `checkpoint` of the run itself when it is resumed."""
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.set_flush_denormal(True)  # numbers near 1e-40 make a CPU step several times slower
+    torch.manual_seed(recipe.seed)
+    model, processor = load_model(start) if start else build(recipe, store)
+    model.config.recipe = recipe.name
+    let_learn(model, recipe.parts)
+    if recipe.lora:
+        add_low_rank(model.llm, recipe.lora)
+    if recipe.recompute:
+        model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+    set_training(model)
+    if checkpoint:
+        read_weights(checkpoint, model)
+    if ranks.rank:  # each rank its own random numbers; the first goes on with those it has
+        torch.manual_seed(recipe.seed + 1_000_003 * ranks.rank)
+    return model, processor
+
+
+def build(recipe: Recipe, store: Store) -> tuple[RefVLMForConditionalGeneration, RefVLMProcessor]:
+    """A model with random weights for a recipe, and its processor, whose tokenizer is learned from the data."""
+    torch.manual_seed(recipe.seed)
+    tokenizer = learn_tokenizer(store.texts(), recipe.vocabulary)
+    draft = recipe.config(len(tokenizer), {})
+    processor = RefVLMProcessor(tokenizer, draft.photo_side)
+    config = recipe.config(len(tokenizer), processor.special_ids())
+    config.recipe = recipe.name
+    config.loss_weights = dict(recipe.weights)
+    return RefVLMForConditionalGeneration(config), processor
