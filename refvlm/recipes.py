@@ -17,7 +17,7 @@ class Recipe:
     """Everything a training run depends on, said once.
 
     Model: `config` makes the model's config for a vocabulary size and the tokenizer's special ids; `vocabulary` is the size
-    of the tokenizer learned from the data. `parts` names what learns (`refvlm.training.parts`), all when empty;
+    of the tokenizer learned from the data. `learns` names the parts that learn (`refvlm.training.freezing`), all when empty;
     `lora` the rank of low-rank updates of the LLM, which then stays as it is (0: none). `weights` weighs losses, by unit
     ("box") or by full name ("box.giou"), in place of the config's own.
 
@@ -35,7 +35,7 @@ class Recipe:
     name: str
     config: Callable[[int, dict[str, Any]], RefVLMConfig]
     vocabulary: int = 2000
-    parts: tuple[str, ...] = ()
+    learns: tuple[str, ...] = ()
     lora: int = 0
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
     photos: int = 8

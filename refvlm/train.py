@@ -18,6 +18,7 @@ from refvlm.training.feed import Fed, Store, feed
 from refvlm.training.logbook import Logbook, Progress, Report, Say, Tally
 from refvlm.training.ranks import Ranks, joined
 from refvlm.training.schedule import Clock, is_due, rate_at, share_over
+from refvlm.training.zero import ZeroEngine
 
 HOPELESS = 100  # batches in a row without a finite loss or gradient: the run will not recover
 Judge = Callable[[Path, int], dict[str, float]]  # a checkpoint folder and the steps it has had, to held-out scores
@@ -33,11 +34,11 @@ def train(
     `out` as if nothing had happened. `judge` scores held-out photos every `recipe.evaluate` steps and at the end. Raises
     `NothingToLearn`, `ResumeError`, `RecipeError`, `LossError`: one line each.
     """
-    with joined() as ranks:
+    with joined(together=recipe.zero > 0) as ranks:
         begin_run(out, recipe, store, ranks, start, resume)
         found = newest(out)
         model, processor = begin(recipe, store, start, found, ranks)
-        engine = TorchEngine(model, recipe, ranks)
+        engine = ZeroEngine(model, recipe, ranks) if recipe.zero else TorchEngine(model, recipe, ranks)
         state = read_memory(found, engine, ranks) if found else State()
         kinds = {kind: type(model.decoder(kind)) for kind in model.decoders}
         collator = Collator(processor, kinds, store.load_depth, recipe.max_length, every_kind=ranks.world > 1)
@@ -50,7 +51,8 @@ def train(
                         write_checkpoint(out, state, engine, ranks)
                     if judge and is_due(state.step, recipe.evaluate):
                         save(engine, processor, out / "scored", ranks)
-                        log.scores(state.step, judge(out / "scored", state.step))
+                        if ranks.is_first:
+                            log.scores(state.step, judge(out / "scored", state.step))
                         ranks.wait()
                 rate = rate_at(recipe, state.step, share)
                 losses, norm = learn(engine, batches, state, recipe, ranks, rate)
@@ -59,7 +61,7 @@ def train(
                                   collator.too_long, state.seconds))  # fmt: skip
                 state.step += 1
             save(engine, processor, out, ranks)
-            if judge and recipe.evaluate:
+            if judge and ranks.is_first:
                 log.scores(state.step, judge(out, state.step))
         return engine.model.eval()
 

@@ -43,6 +43,16 @@ class Pose:
         return Pose(joints, heat, self.visible.gather(1, slots[..., None].expand(-1, -1, 3)), self.which)
 
 
+class JointHeads(nn.Linear):
+    """What is seen at each joint (N, K, C) -> visibility logits (N, K, 3), by a linear layer of each joint's own.
+
+    A module, as its weights may only be used inside a module's own forward when they are spread over processes."""
+
+    def forward(self, there: Tensor) -> Tensor:
+        weight = self.weight.unflatten(0, (-1, 3))  # (K, 3, C)
+        return torch.einsum("nkc,kvc->nkv", there, weight) + self.bias.unflatten(0, (-1, 3))
+
+
 class KeypointDecoder(Decoder):
     """One pose per `<REF>`, of one of `skeletons` (names of `vtinstruct.skeletons`)."""
 
@@ -68,7 +78,7 @@ class KeypointDecoder(Decoder):
         self.bias = nn.Linear(2 * width, width)
         self.body = ConvBlock(width, width)
         self.heat = nn.Conv2d(width, joints, 1)
-        self.visible = nn.Linear(width, 3 * joints)
+        self.visible = JointHeads(width, 3 * joints)
         self.which = nn.Linear(2 * width, len(self.skeletons)) if len(self.skeletons) > 1 else None
 
     @staticmethod
@@ -103,8 +113,7 @@ class KeypointDecoder(Decoder):
         share = heat.softmax(-1)
         joints = window[:, None, :2] + (share @ middles) * side[:, None]
         there = share.to(hidden.dtype) @ hidden.flatten(2).transpose(1, 2)  # (N, K, C): what is seen at each joint
-        weight = self.visible.weight.unflatten(0, (-1, 3))
-        visible = torch.einsum("nkc,kvc->nkv", there, weight) + self.visible.bias.unflatten(0, (-1, 3))
+        visible = self.visible(there)
         which = about.new_zeros(n, 1) if self.which is None else self.which(about)
         return Pose(joints, heat, visible.float(), which.float())
 

@@ -12,8 +12,8 @@ from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from refvlm.recipes import Recipe
 from refvlm.training.checkpoint import read_weights
 from refvlm.training.feed import Store
+from refvlm.training.freezing import let_learn, set_training
 from refvlm.training.lora import add_low_rank
-from refvlm.training.parts import let_learn, set_training
 from refvlm.training.ranks import Ranks
 
 
@@ -28,7 +28,7 @@ def begin(
     torch.manual_seed(recipe.seed)
     model, processor = load_model(start) if start else build(recipe, store)
     model.config.recipe = recipe.name
-    let_learn(model, recipe.parts)
+    let_learn(model, recipe.learns)
     if recipe.lora:
         add_low_rank(model.llm, recipe.lora)
     if recipe.recompute:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from refvlm.collator import Batch
+from refvlm.batch import Batch
 from refvlm.model import Output, RefVLMForConditionalGeneration
 from refvlm.recipes import Recipe
 from refvlm.training.ranks import Ranks
@@ -106,6 +106,7 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     wide = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     flat = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": wide, "weight_decay": recipe.decay}, {"params": flat, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 

@@ -9,7 +9,8 @@ from queue import Queue
 from threading import Thread
 from typing import Protocol
 
-from refvlm.collator import Batch, Collator, LoadDepth, Seen
+from refvlm.batch import Batch
+from refvlm.collator import Collator, LoadDepth, Seen
 from refvlm.recipes import Recipe
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refvlm.collator import Batch
+from refvlm.batch import Batch
 from refvlm.training.ranks import Ranks
 
 Say = Callable[[str], None]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -58,16 +59,18 @@ class Ranks:
 
 
 @contextmanager
-def joined(environment: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
-    """Join the processes that the launcher started, and leave them at the end. A process group that exists is used."""
+def joined(environment: Mapping[str, str] = os.environ, together: bool = False) -> Iterator[Ranks]:
+    """Join the processes that the launcher started, and leave them at the end. A process group that exists is used;
+    `together` makes one of a single process too."""
     rank, world = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(environment.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    began = world > 1 and not dist.is_initialized()
+    began = (world > 1 or together) and not dist.is_initialized()
     if began:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        alone: dict[str, Any] = {} if world > 1 else {"store": dist.HashStore(), "rank": 0, "world_size": 1}  # pyright: ignore[reportPrivateImportUsage]
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE, **alone)
     try:
         yield Ranks(rank, world, device)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from random import Random
 
 import numpy as np
@@ -110,3 +111,23 @@ def answers(
     pixels = [photos[p].photo for p in used]
     asked = [Asked(used.index(p), photos[p].dialogues[d], 1) for p, d in which]
     return own.generate(collate_questions(words, pixels, asked), max_new_tokens=length)
+
+
+class Made:
+    """A store of photos as above, of which number `broken` cannot be read."""
+
+    def __init__(self, photos: int = 6, broken: int = 3) -> None:
+        self._photos, self._broken = photos, broken
+        self.fingerprint = f"made {photos}"
+
+    load_depth = staticmethod(load_depth)
+
+    def __len__(self) -> int:
+        return self._photos
+
+    def texts(self) -> Iterator[str]:
+        for dialogue in about(0, (64, 48)).dialogues:
+            yield from (content for _, content in render_messages(dialogue))
+
+    def seen(self, index: int, rng: Random, quota: Mapping[str, float]) -> Seen | None:
+        return None if index == self._broken else about(index, (64, 48))

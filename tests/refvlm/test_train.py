@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,25 +21,7 @@ from refvlm.training.engine import fastest_precision
 from refvlm.training.feed import NothingToLearn, orders
 from refvlm.training.logbook import Progress
 from refvlm.training.ranks import Ranks
-from tests.refvlm import samples
-from vtinstruct.columns import render_messages
-
-
-class Made:
-    """Six photos, of which number 3 cannot be read."""
-
-    def __len__(self) -> int:
-        return 6
-
-    load_depth = staticmethod(samples.load_depth)
-    fingerprint = "made"
-
-    def texts(self) -> Iterator[str]:
-        for dialogue in samples.about(0, (64, 48)).dialogues:
-            yield from (content for _, content in render_messages(dialogue))
-
-    def seen(self, index: int, rng: random.Random, quota: Mapping[str, float]) -> Seen | None:
-        return None if index == 3 else samples.about(index, (64, 48))
+from tests.refvlm.samples import Made
 
 
 def test_a_run_writes_losses_and_a_checkpoint(tmp_path: Path) -> None:

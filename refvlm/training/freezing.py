@@ -33,7 +33,7 @@ def let_learn(model: nn.Module, parts: Sequence[str]) -> None:
     known = parts_of(model)
     for part in parts:
         if part not in known:
-            raise RecipeError(f"parts: the model has no {part!r}; known: {', '.join(known)}")
+            raise RecipeError(f"learns: the model has no {part!r}; known: {', '.join(known)}")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not parts or part_of(name) in parts)
 
