@@ -35,7 +35,7 @@ def train(
     `NothingToLearn`, `ResumeError`, `RecipeError`, `LossError`: one line each.
     """
     with joined(together=recipe.zero > 0) as ranks:
-        begin_run(out, recipe, store, ranks, start, resume)
+        recipe = begin_run(out, recipe, store, ranks, start, resume)
         found = newest(out)
         model, processor = begin(recipe, store, start, found, ranks)
         engine = ZeroEngine(model, recipe, ranks) if recipe.zero else TorchEngine(model, recipe, ranks)

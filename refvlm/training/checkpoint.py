@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from refvlm.processing import RefVLMProcessor
 from refvlm.recipes import Recipe
-from refvlm.training.engine import Engine
+from refvlm.training.engine import Engine, fastest_precision
 from refvlm.training.feed import Store
 from refvlm.training.lora import added_up
 from refvlm.training.ranks import Ranks
@@ -65,22 +65,35 @@ class State:
             )
 
 
-def begin_run(out: Path, recipe: Recipe, store: Store, ranks: Ranks, start: Path | None, resume: bool) -> None:
-    """Write what a run is, or hold it against what is there: the same recipe, data and number of processes. Raises
-    `ResumeError` with what differs."""
-    if not ranks.is_first:
-        return
-    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in (*MAY_DIFFER, "config")}
-    settings |= {"data": store.fingerprint, "processes": ranks.world, "from": str(start or "")}
-    wanted: dict[str, Any] = json.loads(json.dumps(settings, default=dict))
-    path = out / RUN
-    if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        _write_json(path, wanted)
-        return
+def begin_run(out: Path, recipe: Recipe, store: Store, ranks: Ranks, start: Path | None, resume: bool) -> Recipe:
+    """Write what a run is, or hold it against what is there: the same recipe, data and number of processes. The recipe with
+    its precision settled: measured when a run begins, the same when it is resumed. Raises `ResumeError` with what differs."""
+    half = 0.0
+    if ranks.is_first:
+        there = _read_run(out, resume)
+        if recipe.precision == "auto":
+            recipe = replace(recipe, precision=there.get("precision") or fastest_precision())
+        _hold(out / RUN, there, recipe, store, ranks.world, start)
+        half = float(recipe.precision == "bfloat16")
+    return replace(recipe, precision="bfloat16" if ranks.of_first(half) else "float32")
+
+
+def _read_run(out: Path, resume: bool) -> dict[str, Any]:
+    if not (out / RUN).exists():
+        return {}
     if not resume:
         raise ResumeError(f"{out} has a run; to resume it or another folder is right")
-    there: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return json.loads((out / RUN).read_text(encoding="utf-8"))
+
+
+def _hold(path: Path, there: dict[str, Any], recipe: Recipe, store: Store, world: int, start: Path | None) -> None:
+    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in (*MAY_DIFFER, "config")}
+    settings |= {"data": store.fingerprint, "processes": world, "from": str(start or "")}
+    wanted: dict[str, Any] = json.loads(json.dumps(settings, default=dict))
+    if not there:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_json(path, wanted)
+        return
     for key, now in wanted.items():
         if there.get(key) != now:
             raise ResumeError(f"{path}: the run was begun with {key}={there.get(key)}, not {now}; the same is right")

@@ -57,7 +57,7 @@ class TorchEngine:
         nn.Module.to(model, ranks.device)
         self.model = model
         self._recipe, self._ranks = recipe, ranks
-        self._half = fastest_precision(recipe.precision, ranks) == "bfloat16"
+        self._half = recipe.precision == "bfloat16"
         self._optimizer = adamw(model, recipe)
         # Unused: the blocks of a ViT behind the layer that is read, and decoders whose unit the batch has not.
         self._whole: Any = model
@@ -116,11 +116,9 @@ def set_rate(optimizer: Any, rate: float) -> None:
         group["lr"] = rate
 
 
-def fastest_precision(wanted: str, ranks: Ranks) -> str:
-    """ "float32" or "bfloat16"; "auto" multiplies two matrices in both and takes bfloat16 if clearly faster. CPUs without
-    bfloat16 units are three times slower in it, those with them three times faster. The first rank decides for all."""
-    if wanted != "auto":
-        return wanted
+def fastest_precision() -> str:
+    """ "float32" or "bfloat16": multiplies two matrices in both and takes bfloat16 if clearly faster. CPUs without
+    bfloat16 units are three times slower in it, those with them three times faster."""
     seconds: dict[torch.dtype, float] = {}
     for kind in (torch.float32, torch.bfloat16):
         a = torch.ones(512, 512, dtype=kind)
@@ -129,5 +127,4 @@ def fastest_precision(wanted: str, ranks: Ranks) -> str:
             for _ in range(4):
                 torch.mm(a, a)
             seconds[kind] = time.perf_counter() - begin
-    faster = seconds[torch.bfloat16] < 0.7 * seconds[torch.float32]
-    return "bfloat16" if ranks.of_first(faster) else "float32"
+    return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"

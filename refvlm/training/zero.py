@@ -17,20 +17,20 @@ from torch import Tensor, nn
 from refvlm.batch import Batch
 from refvlm.model import Output, RefVLMForConditionalGeneration
 from refvlm.recipes import Recipe, RecipeError
-from refvlm.training.engine import adamw, fastest_precision, set_rate
+from refvlm.training.engine import adamw, set_rate
 from refvlm.training.ranks import Ranks
 
 STAGES = (2, 3)
 WHOLE_BELOW = 100_000  # stage 3: weights with fewer numbers stay whole on every rank
 
 
-def zero_settings(recipe: Recipe, half: bool) -> dict[str, Any]:
+def zero_settings(recipe: Recipe) -> dict[str, Any]:
     """DeepSpeed's configuration for a recipe; the batch size is said there and nowhere else."""
     return {
         "train_micro_batch_size_per_gpu": recipe.photos,
         "gradient_accumulation_steps": recipe.accumulate,
         "gradient_clipping": recipe.clip,
-        "bf16": {"enabled": half},
+        "bf16": {"enabled": recipe.precision == "bfloat16"},
         "zero_optimization": {"stage": recipe.zero, "stage3_param_persistence_threshold": WHOLE_BELOW},
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 1_000_000_000,
@@ -47,9 +47,8 @@ class ZeroEngine:
             )
         deepspeed = _deepspeed(ranks)
         self.model, self._ranks = model, ranks
-        half = fastest_precision(recipe.precision, ranks) == "bfloat16"
         self._engine, *_ = deepspeed.initialize(
-            model=_Tensors(model), optimizer=adamw(model, recipe), config=zero_settings(recipe, half)
+            model=_Tensors(model), optimizer=adamw(model, recipe), config=zero_settings(recipe)
         )
         _check(self._engine, deepspeed, recipe, ranks)
         self._gathered = deepspeed.zero.GatheredParameters
