@@ -118,7 +118,7 @@ class _Row:
         self.told: list[_Told] = []
         length = groups = 0
         for dialogue in seen.dialogues:
-            encoded = processor.encode(render_messages(dialogue))
+            encoded = processor.encode(messages(dialogue, processor.plan))
             if length + len(encoded.ids) > collator.max_length:
                 collator.too_long += 1
                 continue
@@ -152,6 +152,11 @@ class _Row:
         return groups
 
 
+def messages(dialogue: Dialogue, plan: bool = False) -> list[tuple[str, str]]:
+    """(role, content) of every turn, answers with TRP's plan block in front when `plan`."""
+    return [(turn.role, text) for turn, text in zip(dialogue.turns, render_messages(dialogue, plan), strict=True)]
+
+
 def _value(unit: Unit, load_depth: LoadDepth) -> Value | None:
     if not isinstance(unit, Depth):
         return unit
@@ -182,5 +187,5 @@ def collate_questions(
     questions: list[Question] = []
     for item in asked:
         prompts = tuple(prompt for turn, prompt in item.dialogue.prompts() if turn < item.turn)
-        questions.append(Question(item.photo, render_messages(item.dialogue)[: item.turn], prompts))
+        questions.append(Question(item.photo, messages(item.dialogue, processor.plan)[: item.turn], prompts))
     return processor.questions(photos, questions)

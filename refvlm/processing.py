@@ -60,7 +60,8 @@ class Question:
 
 
 class RefVLMProcessor(ProcessorMixin):
-    """A tokenizer with the TRP marks, and the square photos are put in (`photo_side` pixels).
+    """A tokenizer with the TRP marks, the square photos are put in (`photo_side` pixels), and whether answers are taught,
+    and so written, with TRP's plan block in front (`plan`).
 
     `processor(images=[photo], text=["Where is the dog?"])` is a `Batch` for `model.generate`; `text(ids)` reads an answer.
     """
@@ -68,9 +69,11 @@ class RefVLMProcessor(ProcessorMixin):
     attributes = ["tokenizer"]  # noqa: RUF012  (read by ProcessorMixin)
     tokenizer_class = "AutoTokenizer"
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, photo_side: int = 160, **kwargs: Any) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, photo_side: int = 160, plan: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(tokenizer, **kwargs)
-        self.photo_side = photo_side
+        self.photo_side, self.plan = photo_side, plan
         # Some tokenizers (Llama's) make no difference between a text that begins with a space and one that does not.
         self.eats_spaces = any(self._plain(self._pieces(text)) != text for text in ("a", " a"))
 

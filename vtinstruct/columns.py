@@ -36,9 +36,9 @@ _EVALUATION = attrgetter("concepts", "negatives", "not_exhaustive", "references"
 _PROVENANCE = attrgetter("file", "file_sha256", "row", "converter_version", "seed", "template")
 
 
-def render_messages(dialogue: Dialogue) -> list[str]:
-    """The content of every turn: answers in TRP without plan, questions with `<image>` first in the first user turn when
-    there is a photo. Raises `RowError` when the text cannot be said (a reserved token in it)."""
+def render_messages(dialogue: Dialogue, plan: bool = False) -> list[str]:
+    """The content of every turn: answers in TRP (with the plan block in front when `plan`), questions with `<image>` first
+    in the first user turn when there is a photo. Raises `RowError` when the text cannot be said (a reserved token in it)."""
     image = dialogue.photo is not None
     found: list[str] = []
     try:
@@ -47,7 +47,7 @@ def render_messages(dialogue: Dialogue) -> list[str]:
                 found.append(trp.render_question(turn.parts, image=image))
                 image = False
             else:
-                found.append(trp.render(turn.parts))
+                found.append(trp.render(turn.parts, plan))
     except trp.RenderError as error:
         raise RowError(str(error)) from error
     return found

@@ -84,7 +84,7 @@ def load_depth(depth: Depth) -> NDArray[np.float32]:
 def processor() -> RefVLMProcessor:
     """A processor whose tokenizer knows the words above."""
     seen = about(0, (64, 48))
-    words = [content for item in seen.dialogues for _, content in render_messages(item)]
+    words = [content for item in seen.dialogues for content in render_messages(item)]
     return RefVLMProcessor(learn_tokenizer(words * 3, 500), photo_side=64)
 
 
@@ -127,7 +127,7 @@ class Made:
 
     def texts(self) -> Iterator[str]:
         for dialogue in about(0, (64, 48)).dialogues:
-            yield from (content for _, content in render_messages(dialogue))
+            yield from render_messages(dialogue)
 
     def seen(self, index: int, rng: Random, quota: Mapping[str, float]) -> Seen | None:
         return None if index == self._broken else about(index, (64, 48))

@@ -11,6 +11,7 @@ import torch
 from refvlm.collator import Asked, Collator, Seen, collate_questions
 from refvlm.processing import RefVLMProcessor
 from tests.refvlm import samples
+from vtinstruct.trp import parse
 
 SIZE = (64, 48)
 
@@ -36,6 +37,22 @@ def test_labels_are_the_next_tokens_of_answers(collator: Collator, processor: Re
     said = processor.tokenizer.decode(batch.labels[0][learned])
     assert "A ball and a cup.<|end|>" in said
     assert "Poses?" not in said
+
+
+def test_a_plan_is_learned_before_the_answer_and_moves_no_reference(processor: RefVLMProcessor) -> None:
+    planned = copy.deepcopy(processor)
+    planned.plan = True
+    seen = samples.about(1, SIZE)
+    plain, batch = samples.collator(processor)([seen]), samples.collator(planned)([seen])
+    said = planned.tokenizer.decode(batch.labels[0][batch.labels[0] >= 0])
+    answer, plan = parse(said.split("<|end|>")[0]), [("ball", "box", 3), ("cup", "box", 1)]
+    assert not answer.errors
+    assert [(line.concept, line.kind, line.count) for line in answer.plan or ()] == plan
+    assert "Unit decode (False)." in said, "an answer of words alone plans none"
+    for kind, refs in batch.references.items():
+        assert (batch.ids[refs.rows, refs.columns] == planned.token_id("<REF>")).all()
+        assert torch.equal(refs.groups, plain.references[kind].groups)
+        assert torch.equal(refs.words, plain.references[kind].words)
 
 
 def test_epoch_two_sees_what_epoch_one_saw(collator: Collator) -> None:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from refvlm.decoders.box import BoxDecoder
 from refvlm.matching import group_pairs, match
+from refvlm.vision import Maps
 
 
 def groups_of(sizes: list[int]) -> Tensor:
@@ -77,3 +79,19 @@ def test_a_cost_that_is_not_finite_stops_nothing(bad: float) -> None:
         costs = torch.rand(size * size)
         costs[0] = bad
         assert sorted(match(costs, torch.zeros(size, dtype=torch.long)).tolist()) == list(range(size))
+
+
+@pytest.mark.parametrize("matched", [True, False])
+def test_a_groups_targets_may_come_in_any_order_only_when_matched(matched: bool) -> None:
+    torch.manual_seed(0)
+    decoder = BoxDecoder(12, 8, 4, matched=matched)
+    maps = Maps(torch.randn(1, 8, 2, 2), torch.randn(1, 8, 4, 4), torch.randn(1, 8, 8, 8), torch.randn(1, 4, 16, 16),
+                torch.ones(1, 2))  # fmt: skip
+    outputs = decoder(torch.randn(3, 12), maps.pick(torch.zeros(3, dtype=torch.long)))
+    corners = torch.tensor([[0.0, 0.0, 0.3, 0.3], [0.6, 0.1, 0.9, 0.5], [0.2, 0.6, 0.7, 1.0]])
+    groups = torch.zeros(3, dtype=torch.long)
+    losses = [
+        decoder.loss(outputs, {"corners": corners[list(order)]}, groups)["where"].item()
+        for order in permutations(range(3))
+    ]
+    assert (max(losses) - min(losses) < 1e-5) == matched

@@ -54,7 +54,7 @@ SIZE = (64, 48)
 
 
 def texts() -> list[str]:
-    return [content for item in samples.about(0, SIZE).dialogues for _, content in render_messages(item)] * 3
+    return [content for item in samples.about(0, SIZE).dialogues for content in render_messages(item)] * 3
 
 
 def llama_tokenizer() -> PreTrainedTokenizerBase:

@@ -75,3 +75,15 @@ def test_pooling_is_the_mean_below_the_mask() -> None:
     assert weights.sum() == pytest.approx(4 / 64)
     cells = PromptEncoder(1)(mask, features + 5, torch.zeros(1, dtype=torch.long), torch.ones(1, 2)).detach()
     assert cells[0, 0, 0] == pytest.approx(5.0)
+
+
+def test_an_encoder_that_is_not_told_the_geometry_gives_cells_alone() -> None:
+    mask = torch.zeros(1, 16, 16)
+    mask[0, 2:6, 3:9] = 1
+    features, owner, extent = torch.randn(1, 8, 4, 4), torch.zeros(1, dtype=torch.long), torch.ones(1, 2)
+    torch.manual_seed(0)
+    told = PromptEncoder(8)
+    silent = PromptEncoder(8, told=False)
+    assert told(mask, features, owner, extent)[0, -1].abs().sum() > 0
+    assert silent(mask, features, owner, extent)[0, -1].abs().sum() == 0
+    assert torch.equal(silent(mask, features, owner, extent)[:, :-1], told(mask, features, owner, extent)[:, :-1])
