@@ -23,10 +23,11 @@ class Recipe:
 
     Data: `photos` a step and process, and `quota` dialogues of each task per photo and step (tasks it does not name: 1;
     0.25 is one in four times). `without` names sources, by comma, that are not learned from. `max_length` is the most
-    tokens of a photo's packed dialogues.
+    tokens of a photo's packed dialogues. `plan`: answers are learned, and so written, with TRP's plan block in front.
 
-    Schedule: linear `warm_up` steps, then cosine to `last_rate * rate` at the end, which is `steps` or `minutes` of
-    training, whichever comes first. `accumulate` batches make one step. `precision` is "float32", "bfloat16" or "auto"
+    Schedule: `optimizer` is "adamw", or "muon" (`refvlm.muon`) for matrices and kernels and AdamW for the rest; linear
+    `warm_up` steps, then cosine to `last_rate * rate` at the end, which is `steps` or `minutes` of training, whichever
+    comes first. `accumulate` batches make one step. `precision` is "float32", "bfloat16" or "auto"
     (the faster of the two here); `recompute` saves memory: the LLM's activations are computed again on the way back.
     `zero` is DeepSpeed's stage, 2 or 3 (0: without DeepSpeed). A checkpoint to resume from every `save` steps, held-out scores
     every `evaluate` steps (0: never). `seed` orders data and draws weights.
@@ -42,6 +43,8 @@ class Recipe:
     quota: Mapping[str, float] = field(default_factory=dict[str, float])
     without: str = ""
     max_length: int = 2048
+    plan: bool = False
+    optimizer: str = "adamw"
     steps: int = 100_000
     minutes: float = 8.0
     rate: float = 1e-3
@@ -60,7 +63,7 @@ class Recipe:
 
 
 TINY_QUOTA = {
-    "caption": 1, "det": 1, "seg": 1, "cond_det": 2, "rec": 3, "res": 3, "reg_box": 1, "interactive_seg": 3, "keypoints": 1,
+    "caption": 2, "det": 1, "seg": 1, "cond_det": 2, "rec": 3, "res": 3, "reg_box": 1, "interactive_seg": 3, "keypoints": 1,
     "depth": 1,
 }  # fmt: skip
 
@@ -117,13 +120,21 @@ def _llama(vocabulary: int, width: int, layers: int, heads: int) -> PreTrainedCo
 def tiny_cpu() -> Recipe:
     """Random weights to a model that points, on two CPU cores, in minutes, on the embedded sample."""
     # ADE20K names walls and sky in answers to the same questions that COCO answers with things alone.
-    return Recipe("tiny_cpu", tiny_config, quota=TINY_QUOTA, photos=4, rate=2e-3, without="ade20k")
+    return Recipe("tiny_cpu", tiny_config, quota=TINY_QUOTA, photos=4, optimizer="muon", rate=2e-3, without="ade20k")
 
 
 def smoke() -> Recipe:
     """A few steps of the smallest model: every part of a run in seconds, no learning to speak of."""
     return replace(
-        tiny_cpu(), name="smoke", config=smoke_config, vocabulary=600, photos=2, steps=2, minutes=2.0, warm_up=1
+        tiny_cpu(),
+        name="smoke",
+        config=smoke_config,
+        vocabulary=600,
+        photos=2,
+        optimizer="adamw",
+        steps=2,
+        minutes=2.0,
+        warm_up=1,
     )
 
 
@@ -139,9 +150,12 @@ MAPPINGS = ("quota", "weights")  # set as quota.<task>=..., weights.<loss>=...
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """The named recipe with `settings` (field name -> text) put in place of its own. Raises `RecipeError`."""
-    if name not in RECIPES:
-        raise RecipeError(f"no recipe {name!r}; known: {', '.join(RECIPES)}")
-    found = RECIPES[name]()
+    from refvlm.ablations import ABLATIONS  # they are made of the recipes here
+
+    known = RECIPES | ABLATIONS
+    if name not in known:
+        raise RecipeError(f"no recipe {name!r}; known: {', '.join(known)}")
+    found = known[name]()
     kinds = typing.get_type_hints(Recipe)
     simple = [f.name for f in fields(Recipe) if kinds[f.name] in READERS and f.name != "name"]
     for key, text in (settings or {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from refvlm.training.feed import Store
 from refvlm.training.freezing import let_learn, set_training
 from refvlm.training.lora import add_low_rank
 from refvlm.training.ranks import Ranks
+from vtinstruct.dialogue import Reference, Triplet
+from vtinstruct.trp import render
+from vtinstruct.units import UNIT_KINDS
 
 
 def begin(
@@ -41,12 +45,19 @@ def begin(
     return model, processor
 
 
+# Plans are no part of what the data says: a learned tokenizer would spell their every letter.
+PLANS = [
+    render((Triplet("thing", kind, (Reference(None),)), "."), plan=True) for kind in UNIT_KINDS for _ in range(500)
+]
+
+
 def build(recipe: Recipe, store: Store) -> tuple[RefVLMForConditionalGeneration, RefVLMProcessor]:
     """A model with random weights for a recipe, and its processor, whose tokenizer is learned from the data."""
     torch.manual_seed(recipe.seed)
-    tokenizer = learn_tokenizer(store.texts(), recipe.vocabulary)
+    texts = chain(store.texts(), PLANS if recipe.plan else ())
+    tokenizer = learn_tokenizer(texts, recipe.vocabulary)
     draft = recipe.config(len(tokenizer), {})
-    processor = RefVLMProcessor(tokenizer, draft.photo_side)
+    processor = RefVLMProcessor(tokenizer, draft.photo_side, recipe.plan)
     config = recipe.config(len(tokenizer), processor.special_ids())
     config.recipe = recipe.name
     config.loss_weights = dict(recipe.weights)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -16,8 +16,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from refvlm.batch import Batch
 from refvlm.model import Output, RefVLMForConditionalGeneration
-from refvlm.recipes import Recipe
+from refvlm.muon import Muon
+from refvlm.recipes import Recipe, RecipeError
 from refvlm.training.ranks import Ranks
+
+MUON_RATE = 2.0  # times AdamW's: what was tried on the sample
 
 
 class Engine(Protocol):
@@ -58,7 +61,7 @@ class TorchEngine:
         self.model = model
         self._recipe, self._ranks = recipe, ranks
         self._half = recipe.precision == "bfloat16"
-        self._optimizer = adamw(model, recipe)
+        self._optimizers = optimizers(model, recipe)
         # Unused: the blocks of a ViT behind the layer that is read, and decoders whose unit the batch has not.
         self._whole: Any = model
         if ranks.world > 1:
@@ -75,9 +78,10 @@ class TorchEngine:
     def step(self, rate: float) -> float:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip)
         if torch.isfinite(norm):
-            set_rate(self._optimizer, rate)
-            self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+            for optimizer in self._optimizers:
+                set_rate(optimizer, rate)
+                optimizer.step()
+        self.model.zero_grad(set_to_none=True)
         return norm.item()
 
     def weights(self) -> dict[str, Tensor]:
@@ -89,31 +93,48 @@ class TorchEngine:
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         return {
             f"{names[id(parameter)]}|{key}": value
-            for parameter, entries in self._optimizer.state.items()
+            for optimizer in self._optimizers
+            for parameter, entries in optimizer.state.items()
             for key, value in entries.items()
         }
 
     def remember(self, memory: Mapping[str, Tensor]) -> None:
         named = dict(self.model.named_parameters())
+        learned_by = {id(p): o for o in self._optimizers for group in o.param_groups for p in group["params"]}
         for key, value in memory.items():
             name, _, entry = key.partition("|")
             place = torch.device("cpu") if entry == "step" else named[name].device
-            self._optimizer.state[named[name]][entry] = value.to(place)
+            learned_by[id(named[name])].state[named[name]][entry] = value.to(place)
 
 
-def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """The optimizer. Weight decay for matrices and kernels only: biases, norms and lone scalars keep their size."""
-    wide = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    flat = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+def optimizers(model: RefVLMForConditionalGeneration, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """What the recipe learns by: AdamW for everything, or Muon for matrices and kernels and AdamW for the rest."""
+    if recipe.optimizer == "adamw":
+        return [adamw(model.parameters(), recipe)]
+    if recipe.optimizer != "muon":
+        raise RecipeError(f"no optimizer {recipe.optimizer!r}; adamw or muon is right")
+    words = {id(part.weight) for part in (model.get_input_embeddings(), model.llm.get_output_embeddings())}
+    turned = [p for p in model.parameters() if p.requires_grad and p.ndim > 1 and id(p) not in words]
+    taken = {id(p) for p in turned}
+    rest = adamw([p for p in model.parameters() if id(p) not in taken], recipe)
+    group = {"params": turned, "times": MUON_RATE}
+    return [Muon([group], lr=recipe.rate, weight_decay=recipe.decay), rest] if turned else [rest]
+
+
+def adamw(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW. Weight decay for matrices and kernels only: biases, norms and lone scalars keep their size."""
+    learning = [p for p in parameters if p.requires_grad]
+    wide = [p for p in learning if p.ndim > 1]
+    flat = [p for p in learning if p.ndim <= 1]
     groups = [{"params": wide, "weight_decay": recipe.decay}, {"params": flat, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 
 def set_rate(optimizer: Any, rate: float) -> None:
-    """The learning rate of every group."""
+    """The learning rate of every group, times its own factor where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("times", 1.0)
 
 
 def fastest_precision() -> str:

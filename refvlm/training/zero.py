@@ -45,10 +45,14 @@ class ZeroEngine:
             raise RecipeError(
                 f"zero={recipe.zero} is no stage of DeepSpeed that runs here; 2, 3, or 0 for none is right"
             )
+        if recipe.optimizer != "adamw":
+            raise RecipeError(
+                f"optimizer={recipe.optimizer} sees whole matrices and DeepSpeed cuts them; adamw is right"
+            )
         deepspeed = _deepspeed(ranks)
         self.model, self._ranks = model, ranks
         self._engine, *_ = deepspeed.initialize(
-            model=_Tensors(model), optimizer=adamw(model, recipe), config=zero_settings(recipe)
+            model=_Tensors(model), optimizer=adamw(model.parameters(), recipe), config=zero_settings(recipe)
         )
         _check(self._engine, deepspeed, recipe, ranks)
         self._gathered = deepspeed.zero.GatheredParameters

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from refvlm.collator import Seen
+from refvlm.ablations import ABLATIONS
+from refvlm.collator import Seen, messages
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.predict import load_model
 from refvlm.recipes import RECIPES, RecipeError, recipe
 from refvlm.train import train
 from refvlm.training.begin import build
-from refvlm.training.engine import fastest_precision
+from refvlm.training.engine import fastest_precision, optimizers
 from refvlm.training.feed import NothingToLearn, orders
 from refvlm.training.logbook import Progress
+from tests.refvlm import samples
 from tests.refvlm.samples import Made
 
 
@@ -81,7 +85,42 @@ def test_precision_is_one_of_two() -> None:
     assert fastest_precision() in ("float32", "bfloat16")
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_muon_learns_matrices_and_is_resumed_where_it_was(tmp_path: Path) -> None:
+    chosen = replace(recipe("smoke"), optimizer="muon", steps=4, save=2)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    told: list[Progress] = []
+    model = train(chosen, Made(), whole, told.append)
+    muon, rest = optimizers(model, chosen)
+    learned = [p for o in (muon, rest) for group in o.param_groups for p in group["params"]]
+    assert len(learned) == len({id(p) for p in learned}) == len(list(model.parameters()))
+    words = model.get_input_embeddings().weight
+    assert all(p.ndim > 1 and p is not words for group in muon.param_groups for p in group["params"])
+    memory = load_file(whole / "checkpoints" / "00000002" / "rank-0.safetensors")
+    assert any(name.endswith("|momentum") for name in memory)
+    assert any(name.endswith("|exp_avg") for name in memory)
+    cut.mkdir()
+    shutil.copy(whole / "run.json", cut)
+    shutil.copytree(whole / "checkpoints", cut / "checkpoints")
+    again: list[Progress] = []
+    train(chosen, Made(), cut, again.append, resume=True)
+    assert [progress.losses for progress in again] == [progress.losses for progress in told[2:]]
+
+
+def test_an_optimizer_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="adamw or muon"):
+        train(replace(recipe("smoke"), optimizer="adagrad"), Made(), tmp_path / "out", lambda _: None)
+
+
+def test_planned_answers_are_spelled_in_few_tokens() -> None:
+    model, processor = build(replace(recipe("smoke"), plan=True), Made())
+    assert processor.plan
+    seen = samples.about(1, (64, 48)).dialogues[0]
+    plain, planned = (processor.encode(messages(seen, plan)).ids for plan in (False, True))
+    assert len(planned) - len(plain) < 60
+    assert model.config.special_ids == processor.special_ids()
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES | ABLATIONS))
 def test_every_recipe_builds(name: str) -> None:
     model, processor = build(recipe(name), Made())
     assert len(processor.tokenizer) == model.get_input_embeddings().weight.shape[0]
