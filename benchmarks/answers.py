@@ -8,25 +8,28 @@ decoded" and the answer is marked invalid, with the reason; it never vanishes an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from benchmarks.plain import REACH
 from benchmarks.scorer import Answered, answered_turn
 from vtinstruct import trp
+from vtinstruct.answer_lines import Prediction, decode_line, read_line
 from vtinstruct.dialogue import Dialogue, Part, Prompt, Reference, Triplet
 from vtinstruct.geometry import GeometryError, check_rle
 from vtinstruct.photos import PhotoError, read_depth
-from vtinstruct.prediction import Fault, Header, Prediction, PredictionsError, read_header, read_predictions
+from vtinstruct.prediction import Header, PredictionsError, answer_lines, read_header
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit, kind_of
 
-REACH = 1e6  # pixels; a coordinate beyond it is no position in a photo and would overflow areas and distances
 SHOWN_FAULTS = 20
 
 
 @dataclass(slots=True)
 class Intake:
-    """What was wrong with a predictions file: counted by reason, and the first few spelled out, one line each.
+    """What was wrong with predictions files: counted by reason, and the first few spelled out, one line each, in the order of
+    the files' lines however they were read.
 
     `unknown_ids` are answers to samples that the scored set does not have (another split, or a wrong id), `other_turns`
     answers to turns that are not scored.
@@ -36,13 +39,35 @@ class Intake:
     unknown_ids: int = 0
     other_turns: int = 0
     reasons: Counter[str] = field(default_factory=Counter[str])
-    lines: list[str] = field(default_factory=list[str])
+    noted: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])  # file, line, what was wrong
 
-    def note(self, reason: str, line: str) -> None:
-        """Count a fault, and keep its line while there is room."""
+    def note(self, reason: str, file: str, number: int, detail: str) -> None:
+        """Count a fault, and keep its line while it is among the first."""
         self.reasons[reason] += 1
-        if len(self.lines) < SHOWN_FAULTS:
-            self.lines.append(line)
+        self.noted.append((file, number, detail))
+        if len(self.noted) > 10 * SHOWN_FAULTS:
+            self._cut()
+
+    def add(self, other: Intake) -> None:
+        """Put another part's faults beside these."""
+        self.answers += other.answers
+        self.unknown_ids += other.unknown_ids
+        self.other_turns += other.other_turns
+        self.reasons += other.reasons
+        self.noted += other.noted
+        self._cut()
+
+    def _cut(self) -> None:
+        self.noted.sort()
+        del self.noted[SHOWN_FAULTS:]
+
+    def to_json(self) -> dict[str, Any]:
+        """What a result file keeps."""
+        self._cut()
+        return {
+            "answers": self.answers, "unknown_ids": self.unknown_ids, "other_turns": self.other_turns,
+            "reasons": dict(sorted(self.reasons.items())), "lines": [f"{file}: {detail}" for file, _, detail in self.noted],
+        }  # fmt: skip
 
 
 def open_predictions(path: Path, dataset: str, allow_other_dataset: bool) -> Header:
@@ -58,32 +83,20 @@ def open_predictions(path: Path, dataset: str, allow_other_dataset: bool) -> Hea
     return header
 
 
-def read_answers(path: Path, truths: Mapping[str, Dialogue], intake: Intake) -> Iterator[tuple[Dialogue, Answered]]:
-    """Every answer to a known sample, in file order, checked against its photo; one at a time, so that memory does not
-    grow with the file. Two answers to one sample are refused with `PredictionsError`: nobody may pick the better."""
-    pending: list[Fault] = []
-    seen: set[str] = set()
-
-    def report(fault: Fault) -> None:
-        intake.note(fault.reason, f"{path.name}: {fault.detail}")
-        pending.append(fault)
-
-    for prediction in read_predictions(path, report):
-        reasons = [fault.reason for fault in pending if fault.id == prediction.id]
-        pending.clear()
-        truth = truths.get(prediction.id)
-        intake.answers += 1
-        if truth is None:
-            intake.unknown_ids += 1
-            intake.note("unknown id", f"{path.name}: {prediction.id!r:.100} is no sample of the scored set")
+def answers_to(path: Path, wanted: Mapping[str, Dialogue]) -> dict[str, Answered]:
+    """The answers of a file to a few samples (for pictures of them); everything else in it is passed over."""
+    found: dict[str, Answered] = {}
+    reasons: list[str] = []
+    for number, line in answer_lines(path, lambda fault: None):
+        wire = decode_line(line)
+        if wire is not None and wire.id not in wanted:
             continue
-        if prediction.turn not in (None, answered_turn(truth)):
-            intake.other_turns += 1  # a model may answer every turn; one of them is scored
-            continue
-        if prediction.id in seen:
-            raise PredictionsError(f"{path}: answers {prediction.id!r:.100} twice; one answer a sample is right")
-        seen.add(prediction.id)
-        yield truth, check_answer(prediction, truth, path.parent, reasons)
+        reasons.clear()
+        prediction = read_line(line, number, lambda fault: reasons.append(fault.reason))
+        truth = wanted.get(prediction.id) if prediction else None
+        if prediction and truth and prediction.turn in (None, answered_turn(truth)):
+            found[truth.id] = check_answer(prediction, truth, path.parent, reasons.copy())
+    return found
 
 
 def check_answer(prediction: Prediction, truth: Dialogue, folder: Path, reasons: list[str]) -> Answered:

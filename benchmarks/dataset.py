@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import Image
 
-from benchmarks.scorer import class_key
+from benchmarks.scorer import vocabulary_of
+from vtinstruct import shards
 from vtinstruct.dialogue import Dialogue, StoredPhoto
 from vtinstruct.manifest import DatasetError, Manifest, is_training, read_manifest
 from vtinstruct.photos import open_photo
@@ -45,6 +47,10 @@ class Dataset:
         """The samples of a task and split in stored order, at most `limit`. Raises `DatasetError`."""
         return islice(read_dialogues(self.root, task, split), limit)
 
+    def batches(self, task: str, split: str) -> Iterator[Any]:
+        """The stored rows of a task and split, as pyarrow record batches. Raises `DatasetError`."""
+        return cast(Iterator[Any], cast(Any, shards).read_batches(self.root, task, split))
+
     def categories(self, source: str, split: str) -> tuple[Category, ...]:
         """The categories of one split of a source (two splits may have two vocabularies); none for an unknown one."""
         info = self.manifest.sources.get(source)
@@ -52,14 +58,7 @@ class Dataset:
 
     def vocabulary(self, source: str, split: str) -> Mapping[str, int]:
         """Class name -> category id, by `class_key`; synonyms too, where they are not another class's name."""
-        found: dict[str, int] = {}
-        categories = self.categories(source, split)
-        for category in categories:
-            found.setdefault(class_key(category.name), category.id)
-        for category in categories:
-            for synonym in category.synonyms:
-                found.setdefault(class_key(synonym), category.id)
-        return found
+        return vocabulary_of(self.categories(source, split))
 
     def by_id(self, source: str, split: str) -> Mapping[int, Category]:
         """Category id -> the source's own entry."""

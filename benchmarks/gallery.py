@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 from markupsafe import Markup
 
-from benchmarks.answers import Intake, read_answers
+from benchmarks.answers import answers_to
 from benchmarks.dataset import Dataset
 from benchmarks.drawing import Canvas, draw, image_tag, thumbnail
 from benchmarks.page import colours
@@ -66,7 +66,7 @@ def galleries(
             chosen[suite.suite] = choose(rows)
             quality[suite.suite] = dict(zip(rows["id"], rows["quality"], strict=True))
     wanted = {id_: truths[id_] for several in chosen.values() for id_, _ in several}
-    answers = {truth.id: answer for truth, answer in read_answers(predictions, wanted, Intake())}
+    answers = answers_to(predictions, wanted)
     found: dict[str, list[Picture]] = {}
     for name, several in chosen.items():
         samples = [(wanted[id_], answers.get(id_, MISSING)) for id_, _ in several]

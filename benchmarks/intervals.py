@@ -9,8 +9,9 @@ the percentile ends, where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]  # weights (B, P) -> values (B,)
 
 LEVEL = 0.95
-CHUNK = 1 << 22  # weights held at once; 32 MB of float64
+CHUNK = 1 << 23  # weights held at once; 64 MB of float64
 
 
 def photo_index(photos: Sequence[str]) -> tuple[NDArray[np.int64], int]:
@@ -32,10 +33,34 @@ def photo_index(photos: Sequence[str]) -> tuple[NDArray[np.int64], int]:
     return index.astype(np.int64), int(names.size)
 
 
+class Drawn(Interval):
+    """An interval with what it was made of, for comparing two sets of answers to the same photos: the `estimate`, the
+    statistic's `values` on every resample (NaN where undefined; equal seeds draw equal photos), and with every photo
+    `left_out` in turn. None of that is a field: a result file keeps the interval alone."""
+
+    estimate: float
+    values: Floats
+    left_out: Floats
+
+    def __init__(self, interval: Interval, estimate: float, values: Floats, left_out: Floats) -> None:
+        super().__init__(interval.low, interval.high, interval.method, interval.resamples, interval.photos)
+        for name, value in (("estimate", estimate), ("values", values), ("left_out", left_out)):
+            object.__setattr__(self, name, value)  # an interval is frozen
+
+    def plain(self) -> Interval:
+        """What a result file keeps."""
+        return Interval(self.low, self.high, self.method, self.resamples, self.photos)
+
+
+def plain_intervals(found: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Intervals without what they were made of."""
+    return {name: one.plain() if isinstance(one, Drawn) else one for name, one in found.items()}
+
+
 def interval(
     statistic: Statistic, photos: int, resamples: int, seed: int, *, accelerate: bool = True,
     bounds: tuple[float, float] | None = None,
-) -> Interval | None:  # fmt: skip
+) -> Drawn | None:  # fmt: skip
     """The interval of a statistic over `photos` photos; None when there is nothing to resample (one photo, none asked
     for, or a statistic undefined on the sample). Resamples on which it is undefined (NaN) are left out."""
     if photos < 2 or resamples < 1:
@@ -43,31 +68,60 @@ def interval(
     estimate = float(statistic(np.ones((1, photos)))[0])
     if not np.isfinite(estimate):
         return None
-    values = _resampled(statistic, photos, resamples, seed)
-    values = values[np.isfinite(values)]
-    if values.size < 2:
+    values = np.concatenate([statistic(weights) for weights in resampled(photos, resamples, seed)])
+    return drawn(estimate, values, _left_out(statistic, photos) if accelerate else None, photos, bounds)
+
+
+def intervals(
+    statistics: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]], photos: int, resamples: int, seed: int, *,
+    heavy: bool, bounds: tuple[float, float] | None = (0.0, 1.0),
+) -> dict[str, Drawn]:  # fmt: skip
+    """Intervals of several statistics that are cheaper to compute together: `statistics` takes weights (photos, B), of float32
+    when `heavy`, and gives (B,) values by name. Undefined ones are left out. Method: "basic"."""
+    if photos < 2 or resamples < 1:
+        return {}
+    estimates = statistics(np.ones((photos, 1)))
+    pieces = [
+        statistics(np.ascontiguousarray(weights.T, dtype=np.float32 if heavy else np.float64))
+        for weights in resampled(photos, resamples, seed)
+    ]
+    found: dict[str, Drawn] = {}
+    for name, one in estimates.items():
+        values = np.concatenate([piece[name] for piece in pieces]).astype(np.float64)
+        got = drawn(float(one[0]), values, None, photos, bounds) if np.isfinite(one[0]) else None
+        if got is not None:
+            found[name] = got
+    return found
+
+
+def drawn(
+    estimate: float, values: Floats, left_out: Floats | None, photos: int, bounds: tuple[float, float] | None
+) -> Drawn | None:
+    """The interval of resampled values around an estimate: BCa with a leave-one-out pass, else basic."""
+    known = values[np.isfinite(values)]
+    if known.size < 2:
         return None
-    if accelerate:
-        low, high = _bca(values, estimate, _left_out(statistic, photos))
+    if left_out is not None:
+        low, high = _bca(known, estimate, left_out)
     else:
-        tails = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        tails = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         low, high = 2 * estimate - float(tails[1]), 2 * estimate - float(tails[0])
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    return Interval(float(low), float(high), "bca" if accelerate else "basic", int(values.size), photos)
+    method = "basic" if left_out is None else "bca"
+    rest = np.zeros(0) if left_out is None else left_out
+    return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, rest)
 
 
-def _resampled(statistic: Statistic, photos: int, resamples: int, seed: int) -> Floats:
+def resampled(photos: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Photo weights of every resample, (B, photos) a chunk: how often each photo was drawn."""
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK // photos)
-    found: list[Floats] = []
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
-        drawn = rng.integers(0, photos, size=(count, photos))
-        flat = drawn + np.arange(count)[:, None] * photos
-        weights = np.bincount(flat.ravel(), minlength=count * photos).reshape(count, photos)
-        found.append(statistic(weights.astype(np.float64)))
-    return np.concatenate(found)
+        chosen = rng.integers(0, photos, size=(count, photos))
+        flat = chosen + np.arange(count)[:, None] * photos
+        yield np.bincount(flat.ravel(), minlength=count * photos).reshape(count, photos).astype(np.float64)
 
 
 def _left_out(statistic: Statistic, photos: int) -> Floats:
@@ -111,7 +165,7 @@ def ratio(numerator: Floats, denominator: Floats, photo: NDArray[np.int64], phot
 
 def mean_interval(
     values: Floats, photos: Sequence[str], resamples: int, seed: int, bounds: tuple[float, float] | None = (0.0, 1.0)
-) -> Interval | None:
+) -> Drawn | None:
     """The interval of a plain mean of one value per row."""
     index, count = photo_index(photos)
     if not count:

@@ -1,162 +1,172 @@
-"""COCO's greedy matching and its AP as a function of photo weights: what the bootstrap of AP needs.
+"""COCO's greedy matching of a whole set at once, for every IoU threshold and area range side by side.
 
-The engine gives the official numbers; this module gives one of them, AP over all areas, again and again with every photo
-counted 0, 1, 2, ... times. With all weights 1 it equals the engine's (`tests/benchmarks/test_intervals.py`).
-Source of the rules: cocoapi `cocoeval.py`, `evaluateImg` and `accumulate`.
+The engine gives the official numbers; this gives what it keeps to itself: which answer took which truth. Intervals, tie
+orders and F1 stand on it (`weighted.py`, `ties.py`, `scorers/_instances.py`), and `tests/benchmarks/test_intervals.py` holds
+it to the engine's numbers. Source of the rules: cocoapi `cocoeval.py`, `evaluateImg`.
+
+Photos and classes never touch each other, so all their first answers are matched in one step of arrays, then all second
+ones, and so on: as many steps as the busiest photo and class has answers with a candidate.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (scipy ships no types)
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from benchmarks.engine import Instances
-from benchmarks.intervals import Statistic
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Similar = Callable[[Ints, Ints], Floats]  # indices of found, of true, all of one photo -> (F, T)
+Similar = Callable[[Ints, Ints], Floats]  # similarity of found[f[i]] with truth[t[i]], pair by pair: (P,), (P,) -> (P,)
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 LARGEST = 1e5**2  # the "all" area range ends there
+AREAS: dict[str, tuple[float, float]] = {
+    "all": (0.0, LARGEST), "s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, LARGEST)
+}  # fmt: skip
+CHUNK = 1 << 20  # pairs compared at once; bounds memory
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """One class: its found instances by falling score, what each is at every IoU threshold, and the truths a photo has.
+class Pairs:
+    """Every found instance beside every truth of its photo and class that it resembles enough: (P,) each."""
 
-    row (D,) 0-based photo of each; hit, ignored (10, D); truths (rows,) how many count in each photo.
+    found: Ints
+    truth: Ints
+    similar: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The found instances of annotated classes by class, photo and falling score.
+
+    order (D,) which found instance; group (D,) 0-based number of its photo and class, place (D,) its rank there.
     """
 
-    row: Ints
-    hit: Bools
-    ignored: Bools
-    truths: Floats
+    order: Ints
+    group: Ints
+    place: Ints
 
 
-def match(similar: Floats, ignore: Bools, crowd: Bools) -> tuple[Bools, Bools]:
-    """One photo and class: (F, G) similarity, found by falling score -> hit and ignored, (10, F) each.
+def group_keys(truth: Instances, found: Instances) -> tuple[Ints, Ints]:
+    """One number a class and photo, for both sides; -1 for found instances of a class that nothing is annotated with.
+    Class by class, and photo by photo in a class."""
+    classes = np.unique(truth.category)
+    photos = max(int(truth.image.max(initial=0)), int(found.image.max(initial=0))) + 1
+    true_key = np.searchsorted(classes, truth.category) * photos + truth.image
+    if not classes.size:
+        return true_key, np.full(len(found), -1, dtype=np.int64)
+    at = np.minimum(np.searchsorted(classes, found.category), classes.size - 1)
+    return true_key, np.where(classes[at] == found.category, at * photos + found.image, -1)
+
+
+def pairs(truth: Instances, found: Instances, similar: Similar, lowest: float = 0.5) -> Pairs:
+    """All pairs of one photo and class with at least the `lowest` similarity, in stored order of found, then truth."""
+    true_key, key = group_keys(truth, found)
+    true_order = np.argsort(true_key, kind="stable")
+    true_key = true_key[true_order]
+    low = np.searchsorted(true_key, key, "left")
+    counts = np.searchsorted(true_key, key, "right") - low
+    some = np.flatnonzero(counts)
+    low, counts = low[some], counts[some]
+    pieces = [(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))]
+    for start, stop in _slices(np.cumsum(counts)):
+        several = counts[start:stop]
+        f = np.repeat(some[start:stop], several)
+        offset = np.arange(f.size) - np.repeat(np.cumsum(several) - several, several)
+        t = true_order[np.repeat(low[start:stop], several) + offset]
+        value = similar(f, t)
+        near = value >= lowest
+        pieces.append((f[near], t[near], value[near]))
+    return Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+
+
+def _slices(ends: Ints) -> list[tuple[int, int]]:
+    if not ends.size:
+        return []
+    cuts = np.searchsorted(ends, np.arange(CHUNK, int(ends[-1]) + CHUNK, CHUNK), "left") + 1
+    stops = np.unique(np.minimum(cuts, ends.size)).tolist()
+    return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def ranking(truth: Instances, found: Instances) -> Ranking:
+    """Sort the found instances as the official script does: ties keep their stored order."""
+    _, key = group_keys(truth, found)
+    known = np.flatnonzero(key >= 0)
+    order = known[np.lexsort((-found.score[known], key[known]))]
+    sorted_key = key[order]
+    first = np.ones(order.size, dtype=np.bool_)
+    first[1:] = sorted_key[1:] != sorted_key[:-1]
+    group = np.cumsum(first) - 1
+    return Ranking(order, group, np.arange(order.size) - np.flatnonzero(first)[group])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Who took whom: found (N,) the found instances with candidates, ascending; truth (N, A, K) index of the truth that each
+    takes in every area range and at every threshold, -1 for none."""
+
+    found: Ints
+    truth: NDArray[np.int32]
+
+
+def take(near: Pairs, rank: Ints, ignore: Bools, crowd: Bools, thresholds: Floats = IOU_THRESHOLDS) -> Taken:
+    """Match. `rank` (F,) orders all found instances, better ones first; `ignore` (A, T) marks the truths that do not count in
+    an area range.
 
     A found instance takes the free truth it fits best, at or above the threshold, counted ones before ignored ones, the
     later of equals; crowds can be taken any number of times.
     """
-    order = np.argsort(ignore, kind="stable")
-    similar, ignore, crowd = similar[:, order], ignore[order], crowd[order]
-    hit = np.zeros((10, similar.shape[0]), dtype=np.bool_)
-    ignored = np.zeros_like(hit)
-    near = [np.flatnonzero(row >= IOU_THRESHOLDS[0]).tolist() for row in similar]
-    for t, threshold in enumerate(np.minimum(IOU_THRESHOLDS, 1 - 1e-10).tolist()):
-        taken = set[int]()
-        for d, candidates in enumerate(near):
-            best, chosen = threshold, -1
-            for g in candidates:
-                if g in taken and not crowd[g]:
-                    continue
-                if chosen >= 0 and not ignore[chosen] and ignore[g]:
-                    break
-                if similar[d, g] >= best:
-                    best, chosen = similar[d, g], g
-            if chosen >= 0:
-                taken.add(chosen)
-                hit[t, d], ignored[t, d] = not ignore[chosen], ignore[chosen]
-    return hit, ignored
+    those, f = np.unique(near.found, return_inverse=True)
+    taken = np.full((those.size, len(ignore), thresholds.size), -1, dtype=np.int32)
+    if not f.size:
+        return Taken(those, taken)
+    step = _steps(f, near.truth, crowd.size, rank[those])[f]
+    order = np.lexsort((near.truth, near.similar, f, step))
+    step, f, t, similar = step[order], f[order], near.truth[order], near.similar[order]
+    opening = np.flatnonzero(np.concatenate(([True], f[1:] != f[:-1])))
+    worth = (np.arange(f.size) - np.repeat(opening, np.diff(np.append(opening, f.size))) + 1).astype(np.int32)
+    above = similar[:, None] >= np.minimum(thresholds, 1 - 1e-10)[None, :]
+    free = np.ones((crowd.size, *taken.shape[1:]), dtype=np.bool_)
+    bonus = np.where(ignore.T, np.int32(0), np.int32(int(worth.max()) + 1))  # (T, A)
+    bounds = np.flatnonzero(np.concatenate(([True], step[1:] != step[:-1], [True])))
+    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        these = t[start:stop]
+        open_ = free[these] & above[start:stop, None, :]
+        value = np.where(open_, (worth[start:stop, None] + bonus[these])[:, :, None], np.int32(0))
+        begins = np.flatnonzero(np.concatenate(([True], f[start + 1 : stop] != f[start : stop - 1])))
+        best = np.maximum.reduceat(value, begins, axis=0)
+        best = np.repeat(best, np.diff(np.append(begins, stop - start)), axis=0)
+        pair, area, threshold = np.nonzero((value == best) & open_)
+        taken[f[start + pair], area, threshold] = these[pair]
+        once = ~crowd[these[pair]]
+        free[these[pair][once], area[once], threshold[once]] = False
+    return Taken(those, taken)
 
 
-def rank(
-    truth: Instances, found: Instances, ignore: Bools, areas: Floats, rows: int, limit: int, similar: Similar,
-    lenient: Callable[[int, int], bool] | None = None,
-) -> list[Ranked]:  # fmt: skip
-    """Every class with counted truths, ready for weighting. `limit` is the official number of found instances of a
-    class in a photo (100, poses 20); `areas` are the found instances' own, those beyond every range are ignored.
-    `lenient(row, class)` says where unmatched instances do not count (LVIS)."""
-    ranked: list[Ranked] = []
-    true_groups, found_groups = _groups(truth), _groups(found)
-    for category in sorted(set(truth.category[~ignore].tolist())):
-        pieces: list[tuple[Ints, Ints, Bools, Bools]] = []
-        truths = np.bincount(truth.image[(truth.category == category) & ~ignore] - 1, minlength=rows)
-        for row, members in found_groups.get(category, {}).items():
-            order = members[np.argsort(-found.score[members], kind="stable")][:limit]
-            true = true_groups.get(category, {}).get(row, np.zeros(0, dtype=np.int64))
-            if true.size:
-                hit, ignored = match(similar(order, true), ignore[true], truth.crowd[true])
-            else:
-                hit = np.zeros((10, order.size), dtype=np.bool_)
-                ignored = hit.copy()
-            excused = areas[order] > LARGEST
-            if lenient is not None and lenient(row, category):
-                excused[:] = True
-            ignored |= ~hit & ~ignored & excused[None, :]
-            pieces.append((order, np.full(order.size, row), hit, ignored))
-        ranked.append(_merge(pieces, found.score, truths.astype(np.float64)))
-    return ranked
+def components(f: Ints, t: Ints, found: int, truths: int) -> Ints:
+    """Which found instances depend on each other, directly or through others: a number each, (found,)."""
+    links = coo_array((np.ones(f.size, dtype=np.int8), (f, found + t)), shape=(found + truths, found + truths))
+    return cast(Ints, connected_components(links.tocsr(), directed=False)[1][:found].astype(np.int64))
 
 
-def _groups(instances: Instances) -> dict[int, dict[int, Ints]]:
-    """Class -> photo (0-based, ascending) -> indices in stored order."""
-    groups: dict[int, dict[int, Ints]] = {}
-    order = np.lexsort((instances.image, instances.category))
-    keys = np.column_stack([instances.category[order], instances.image[order]])
-    cuts = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
-    for members in np.split(order, cuts) if order.size else []:
-        category, image = int(instances.category[members[0]]), int(instances.image[members[0]])
-        groups.setdefault(category, {})[image - 1] = np.sort(members)
-    return groups
-
-
-def _merge(pieces: list[tuple[Ints, Ints, Bools, Bools]], score: Floats, truths: Floats) -> Ranked:
-    if not pieces:
-        nothing = np.zeros((10, 0), dtype=np.bool_)
-        return Ranked(np.zeros(0, dtype=np.int64), nothing, nothing, truths)
-    index = np.concatenate([piece[0] for piece in pieces])
-    order = np.argsort(-score[index], kind="stable")
-    row = np.concatenate([piece[1] for piece in pieces])[order]
-    hit = np.concatenate([piece[2] for piece in pieces], axis=1)[:, order]
-    ignored = np.concatenate([piece[3] for piece in pieces], axis=1)[:, order]
-    return Ranked(row, hit, ignored, truths)
-
-
-def weighted_ap(ranked: list[Ranked], photo: Ints, photos: int) -> Statistic:
-    """AP (mean over classes and IoU .50:.95) as a function of photo weights; `photo` maps rows to photos."""
-    folded = [np.bincount(photo, weights=one.truths, minlength=photos) for one in ranked]
-
-    def statistic(weights: Floats) -> Floats:
-        total, classes = np.zeros(len(weights)), np.zeros(len(weights))
-        for one, truths in zip(ranked, folded, strict=True):
-            counted = weights @ truths
-            present = counted > 0
-            values = _class_ap(one, weights[:, photo[one.row]], np.where(present, counted, 1.0))
-            total += np.where(present, values, 0.0)
-            classes += present
-        return np.divide(total, classes, out=np.full(total.shape, np.nan), where=classes > 0)
-
-    return statistic
-
-
-def _class_ap(one: Ranked, weights: Floats, counted: Floats) -> Floats:
-    """One class's AP for every row of weights (B, D).
-
-    Precision can only peak at hits, so the found instances between those that hit at some threshold (or are ignored at
-    some but not all) are summed once, and only the others are looked at per threshold.
-    """
-    found = np.zeros(len(weights))
-    always = one.ignored.all(axis=0)
-    at = np.flatnonzero(one.hit.any(axis=0) | (one.ignored.any(axis=0) & ~always))
-    if not at.size:
-        return found
-    shown = np.where(always, 0.0, weights)[:, : at[-1] + 1]
-    shown[:, at] = 0.0
-    between = np.add.reduceat(shown, np.concatenate(([0], at[:-1] + 1)), axis=1)
-    weights = weights[:, at]
-    for t in range(10):
-        hits = np.cumsum(weights * one.hit[t, at], axis=1)
-        total = np.cumsum(between + weights * ~one.ignored[t, at], axis=1)
-        precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        levels = np.searchsorted(RECALLS, (hits / counted[:, None]).ravel(), side="right").reshape(hits.shape)
-        found += (envelope * np.diff(levels, axis=1, prepend=0)).sum(axis=1) / RECALLS.size
-    return found / 10
+def _steps(f: Ints, t: Ints, truths: int, rank: Ints) -> Ints:
+    """In which step each found instance is matched: its place among those that it shares truths with."""
+    group = components(f, t, rank.size, truths)
+    order = np.lexsort((rank, group))
+    first = np.concatenate(([True], group[order][1:] != group[order][:-1]))
+    step = np.zeros(rank.size, dtype=np.int64)
+    step[order] = np.arange(order.size) - np.flatnonzero(first)[np.cumsum(first) - 1]
+    return step

@@ -8,7 +8,7 @@ OUT/leaderboard.{csv,html}            all of them, ranked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from benchmarks.model import Model, ModelError, Request
 from benchmarks.report import write_report
 from benchmarks.results import Results, write_results
 from benchmarks.score import Options, read_truths, score_file
+from benchmarks.truths import Truths
 from vtinstruct import plugins
-from vtinstruct.dialogue import Dialogue
 
 ROOM = "benchmarks.models"
 
@@ -40,9 +40,7 @@ def baselines() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(ROOM) if plugins.load(ROOM, name).baseline)
 
 
-def score_and_report(
-    predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Mapping[str, Dialogue]
-) -> Results:
+def score_and_report(predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Truths) -> Results:
     """Score one predictions file into a folder: rows, `results.json`, `report.html`."""
     out.mkdir(parents=True, exist_ok=True)
     results = score_file(predictions, dataset, out, options, truths)

@@ -8,24 +8,27 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from benchmarks.answers import Intake, open_predictions, read_answers
+from benchmarks.answers import Intake, open_predictions
 from benchmarks.dataset import Dataset
 from benchmarks.engine import engine_versions
+from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, SuiteResult
-from benchmarks.scorer import MISSING, Answered, Engine, Row, Setting
+from benchmarks.rows import Whose, in_photo_order, read_rows, setting_of, write_rows
+from benchmarks.scorer import Engine, Setting
 from benchmarks.suites import Suite, suites_for
-from vtinstruct.dialogue import Dialogue
+from benchmarks.sweep import Key, Stretch, Sweep, Swept, Table
+from benchmarks.truths import Truths, Which
+from benchmarks.truths import read_truths as truths_of
 from vtinstruct.prediction import Header, PredictionsError
 from vtinstruct.version import VERSION
 
-BATCH = 2000  # rows kept as dictionaries before they become columns
 EVERYTHING = "all"  # the source of a suite over every task
 
 
@@ -42,86 +45,46 @@ class Options:
     allow_other_dataset: bool = False
 
 
-class Rows:
-    """The rows of one suite and source, folded into columns every `BATCH`."""
-
-    def __init__(self, suite: Suite, source: str, split: str, setting: Setting) -> None:
-        self.suite, self.scorer, self.source, self.split, self.setting = suite, suite.load(), source, split, setting
-        self._open: list[Row] = []
-        self._frames: list[pl.DataFrame] = []
-
-    def add(self, truth: Dialogue, answer: Answered) -> None:
-        """Score one sample."""
-        self._open.append(self.scorer.score(truth, answer, self.setting))
-        if len(self._open) >= BATCH:
-            self._fold()
-
-    def _fold(self) -> None:
-        self._frames.append(self.scorer.frame(self._open))
-        self._open = []
-
-    def table(self) -> pl.DataFrame:
-        """All rows, by id: whatever order the answers came in."""
-        self._fold()
-        return pl.concat(self._frames).sort("id")
-
-
-def score_file(
-    predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Mapping[str, Dialogue]
-) -> Results:
+def score_file(predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Truths) -> Results:
     """Score a predictions file against `truths` (`read_truths`) and keep the rows below `out/rows`. Raises
     `PredictionsError` or `SuiteError`, each with one line, when there is nothing that could be scored."""
     header = open_predictions(predictions, dataset.hash, options.allow_other_dataset)
-    suites = suites_for(sorted({truth.task for truth in truths.values()}), options.suites)
-    tables = _tables(suites, truths, dataset, predictions.parent, options)
-    intake = Intake()
-    unanswered = dict(truths)
-    for truth, answer in read_answers(predictions, truths, intake):
-        del unanswered[truth.id]
-        for table in tables[truth.task, truth.source, truth.split]:
-            table.add(truth, answer)
-    if intake.answers and len(unanswered) == len(truths):
+    suites = suites_for(sorted({task for task, _, _ in truths.whichs()}), options.suites)
+    tables = tables_of(suites, truths.whichs(), dataset, predictions.parent, options)
+    swept = Swept()
+    sweep = Sweep(truths, tables, swept)
+    sweep.stretch(Stretch(predictions))
+    if swept.intake.answers and not swept.answered:
         raise PredictionsError(
-            f"{predictions}: none of its {intake.answers} answers is for a sample of split {'/'.join(options.splits)}; "
-            f"ids such as {next(iter(truths), '')!r} are right"
+            f"{predictions}: none of its {swept.intake.answers} answers is for a sample of split "
+            f"{'/'.join(options.splits)}; ids such as {next(iter(truths), '')!r} are right"
         )
-    for truth in unanswered.values():
-        for table in tables[truth.task, truth.source, truth.split]:
-            table.add(truth, MISSING)
-    found = {id(table): table for several in tables.values() for table in several}
-    results = [_summarize(table, out) for table in found.values()]
+    sweep.missing([id_ for id_ in truths if id_ not in swept.answered])
+    by_name = {suite.name: suite for suite in suites}
+    found = {table.key: table for several in tables.values() for table in several}
+    results = [_summarize(by_name[key[0]], table, swept.drafts.pop(key), out) for key, table in found.items()]
     order = {suite.name: index for index, suite in enumerate(suites)}
     results.sort(key=lambda result: (order[result.suite], result.source, result.split))
-    return _results(header, predictions, dataset, options, intake, results)
+    return _results(header, predictions, dataset, options, swept.intake, results)
 
 
-def read_truths(dataset: Dataset, options: Options) -> dict[str, Dialogue]:
-    """The scored samples by id, in stored order, at most `limit` a task and split. Raises `DatasetError`, or `SuiteError`
-    when a suite is named that does not exist."""
-    tasks = {task for split in options.splits for task in dataset.tasks(split)}
-    suites = suites_for(sorted(tasks), options.suites)
-    found: dict[str, Dialogue] = {}
-    for split in options.splits:
-        for task in dataset.tasks(split):
-            if any(suite.task in ("", task) for suite in suites):
-                for dialogue in dataset.dialogues(task, split, options.limit):
-                    found[dialogue.id] = dialogue
-    return found
+def read_truths(dataset: Dataset, options: Options) -> Truths:
+    """The scored samples, at most `limit` a task and split. Raises `DatasetError`, or `SuiteError` when a suite is named that
+    does not exist."""
+    return truths_of(dataset, options.splits, options.limit, options.suites)
 
 
-def _tables(
-    suites: Sequence[Suite], truths: Mapping[str, Dialogue], dataset: Dataset, answer_root: Path, options: Options
-) -> dict[tuple[str, str, str], list[Rows]]:
-    """For every (task, source, split) of the samples, the row collectors that its samples go to."""
-    triples = sorted({(truth.task, truth.source, truth.split) for truth in truths.values()})
-    made: dict[tuple[str, str, str], Rows] = {}
-    tables: dict[tuple[str, str, str], list[Rows]] = {triple: [] for triple in triples}
-    for task, source, split in triples:
+def tables_of(
+    suites: Sequence[Suite], whichs: Sequence[Which], dataset: Dataset, answer_root: Path, options: Options
+) -> dict[Which, list[Table]]:
+    """For every task, source and split of the samples, the tables that its samples go to."""
+    made: dict[Key, Table] = {}
+    tables: dict[Which, list[Table]] = {which: [] for which in whichs}
+    for task, source, split in whichs:
         for suite in (suite for suite in suites if suite.takes(task, source)):
-            whose = source if suite.task else EVERYTHING
-            key = (suite.name, whose, split)
+            key = (suite.name, source if suite.task else EVERYTHING, split)
             if key not in made:
-                made[key] = Rows(suite, whose, split, _setting(dataset, whose, split, answer_root, options))
+                made[key] = Table(key, suite.load(), _setting(dataset, key[1], split, answer_root, options))
             tables[task, source, split].append(made[key])
     return tables
 
@@ -133,17 +96,20 @@ def _setting(dataset: Dataset, source: str, split: str, answer_root: Path, optio
     )  # fmt: skip
 
 
-def _summarize(table: Rows, out: Path) -> SuiteResult:
-    rows, suite = table.table(), table.suite
-    path = out / "rows" / f"{suite.name}.{table.source}.{table.split}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows.write_parquet(path)
+def _summarize(suite: Suite, table: Table, drafts: list[pl.DataFrame], out: Path) -> SuiteResult:
+    _, source, split = table.key
+    rows = in_photo_order(pl.concat(drafts))  # whatever order the answers came in
+    drafts.clear()  # the second copy of everything
+    rows = table.scorer.finished(rows)
+    path = out / "rows" / f"{suite.name}.{source}.{split}.parquet"
+    write_rows(path, rows, Whose(suite.name, suite.version, source, split), table.setting.categories)
     summary = table.scorer.summarize(rows, table.setting)
-    states = rows["state"].to_list()
+    states = rows["state"].value_counts()
+    counts = dict(zip(states["state"].to_list(), states["count"].to_list(), strict=True))
     return SuiteResult(
-        suite.name, suite.version, suite.task, suite.scorer, table.source, table.split, suite.primary,
-        suite.metric().higher_is_better, rows.height, states.count("missing"), states.count("invalid"),
-        summary.numbers, summary.intervals, summary.details, path.relative_to(out).as_posix(),
+        suite.name, suite.version, suite.task, suite.scorer, source, split, suite.primary,
+        suite.metric().higher_is_better, rows.height, counts.get("missing", 0), counts.get("invalid", 0),
+        summary.numbers, plain_intervals(summary.intervals), summary.details, path.relative_to(out).as_posix(),
     )  # fmt: skip
 
 
@@ -161,22 +127,21 @@ def _results(
     return Results(
         header.model, dataset.hash, dataset.root.resolve().name, digest, options.engine, versions,
         {**said, "splits": list(options.splits), "suites": list(options.suites)}, dict(header.generation),
-        {
-            "answers": intake.answers, "unknown_ids": intake.unknown_ids, "other_turns": intake.other_turns,
-            "reasons": dict(intake.reasons), "lines": intake.lines,
-        },
+        intake.to_json(),
         tuple(suites), header.dataset != dataset.hash,
     )  # fmt: skip
 
 
-def rescore(results: Results, folder: Path, dataset: Dataset) -> Results:
-    """New numbers from kept rows: no predictions file is read, no answer is judged again."""
+def rescore(results: Results, folder: Path) -> Results:
+    """New numbers from kept rows alone: no predictions file is read, no answer is judged again, no dataset is needed. Raises
+    `RowsError`."""
     found: list[SuiteResult] = []
     engine: Engine = "official" if results.engine == "official" else "hotcoco"
-    options = Options((), engine=engine, resamples=results.options["resamples"], seed=results.options["seed"])
     for result in results.suites:
         (suite,) = suites_for([result.task], [result.suite])
-        setting = _setting(dataset, result.source, result.split, folder, options)
-        summary = suite.load().summarize(pl.read_parquet(folder / result.rows), setting)
-        found.append(replace(result, numbers=summary.numbers, intervals=summary.intervals, details=summary.details))
+        rows, _, categories = read_rows(folder / result.rows)
+        setting = setting_of(categories, engine, results.options["resamples"], results.options["seed"])
+        summary = suite.load().summarize(rows, setting)
+        got = plain_intervals(summary.intervals)
+        found.append(replace(result, numbers=summary.numbers, intervals=got, details=summary.details))
     return replace(results, suites=tuple(found))

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from benchmarks.plain import Block
 from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
 from vtinstruct.record import Category
 from vtinstruct.units import UnitKind
@@ -116,6 +119,28 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """Truths of one batch of samples, read as columns: `plain` (N,) says for which of them columns are enough, `data` is the
+    scorer's own."""
+
+    plain: NDArray[np.bool_]
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Columnar:
+    """The quick road of a scorer: whole blocks of samples instead of one at a time, to the same rows.
+
+    `prepare` reads a batch of stored samples (a pyarrow record batch of the frozen schema). `score` takes what it made, which
+    of those samples are meant (row numbers), and their plain answers in the same order (None: no answers, all missing); it
+    gives the scorer's columns, as far as `finish` does not make them, and may give `quality`.
+    """
+
+    prepare: Callable[[Any, Setting], Prepared]
+    score: Callable[[Any, NDArray[np.int64], Block | None, Setting], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """A metric family.
 
@@ -123,6 +148,9 @@ class Scorer:
     first being the usual primary one; `columns` the columns its rows add to `COMMON`; `source` the paper section or
     official script whose definition it follows. `score` never raises on an answer, whatever is in it; `summarize` gives
     exactly the numbers in `metrics`, does not depend on the order of rows, and takes zero rows.
+
+    `columnar` is a quicker way to the same rows, where there is one. `finish` fills columns that are cheaper to compute for
+    a whole table than row by row (`late`); what it says of a row depends on that row alone.
     """
 
     name: str
@@ -132,16 +160,43 @@ class Scorer:
     score: Callable[[Dialogue, Answered, Setting], Row]
     summarize: Callable[[pl.DataFrame, Setting], Summary]
     source: str
+    columnar: Columnar | None = None
+    finish: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    late: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Every column of a row, in order, with its type."""
+        return {**COMMON, **self.columns}
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Rows as a table in the scorer's own column order and types; zero rows give an empty table."""
-        schema = {**COMMON, **self.columns}
-        return pl.DataFrame({name: [row[name] for row in rows] for name in schema}, schema=schema, strict=False)
+        return self.finished(self.draft(rows))
+
+    def draft(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """The same, with what `finish` makes still empty."""
+        columns = {name: [None if name in self.late else row[name] for row in rows] for name in self.schema}
+        return pl.DataFrame(columns, schema=self.schema, strict=False)
+
+    def finished(self, draft: pl.DataFrame) -> pl.DataFrame:
+        """A table of drafts, whole."""
+        return draft if self.finish is None else self.finish(draft).select(list(self.schema))
 
 
 def class_key(name: str) -> str:
     """The declared phrase -> class rule, "exact": case and runs of white space (and `_`) do not matter, nothing else."""
     return " ".join(name.replace("_", " ").casefold().split())
+
+
+def vocabulary_of(categories: Sequence[Category]) -> dict[str, int]:
+    """Class name -> category id, by `class_key`; synonyms too, where they are not another class's name."""
+    found: dict[str, int] = {}
+    for category in categories:
+        found.setdefault(class_key(category.name), category.id)
+    for category in categories:
+        for synonym in category.synonyms:
+            found.setdefault(class_key(synonym), category.id)
+    return found
 
 
 def common(truth: Dialogue, answer: Answered, quality: float) -> Row:

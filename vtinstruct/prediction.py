@@ -19,19 +19,22 @@ number. A file without a usable header is refused as a whole (`PredictionsError`
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from vtinstruct.dialogue import Reference
-from vtinstruct.units import UnitError, unit_from_wire, unit_to_wire
+from vtinstruct.answer_lines import Fault, Prediction, lines_of, read_line
+from vtinstruct.units import unit_to_wire
+
+__all__ = [
+    "COORDINATES", "Fault", "Header", "Prediction", "PredictionsError", "PredictionsWriter", "answer_lines",
+    "header_to_wire", "prediction_to_wire", "read_header", "read_predictions",
+]  # fmt: skip
 
 FORMAT = "vtinstruct-predictions"
 VERSION = 1
 COORDINATES = "absolute-xyxy-pixel-edges"
-MAX_UNITS = 100_000  # in one answer; more is a fault of the writer, not an answer
 
 
 class PredictionsError(Exception):
@@ -50,29 +53,6 @@ class Header:
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answer: TRP (or another declared dialect's) text, and the decoded references in `<REF>` order."""
-
-    id: str
-    text: str
-    references: tuple[Reference, ...] = ()
-    turn: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong in a predictions file: its line, the id when it could be read, and one clear sentence.
-
-    `reason` is the short class to count by. A fault in a single unit keeps the answer; a fault in a line loses it.
-    """
-
-    line: int
-    id: str
-    reason: str
-    detail: str
-
-
 def header_to_wire(header: Header) -> dict[str, Any]:
     """The header line's JSON values."""
     return {
@@ -83,7 +63,7 @@ def header_to_wire(header: Header) -> dict[str, Any]:
 
 
 def prediction_to_wire(prediction: Prediction) -> dict[str, Any]:
-    """An answer line's JSON values; inverse of `prediction_from_wire`."""
+    """An answer line's JSON values; inverse of `answer_lines.read_line`."""
     wire: dict[str, Any] = {"id": prediction.id, "text": prediction.text}
     if prediction.turn is not None:
         wire["turn"] = prediction.turn
@@ -180,63 +160,15 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def read_predictions(path: Path, report: Callable[[Fault], None]) -> Iterator[Prediction]:
     """Every readable answer in file order. Faults go to `report`; duplicates are the scorer's to judge, not dropped."""
+    for number, line in answer_lines(path, report):
+        prediction = read_line(line, number, report)
+        if prediction is not None:
+            yield prediction
+
+
+def answer_lines(path: Path, report: Callable[[Fault], None]) -> Iterator[tuple[int, bytes]]:
+    """Every line behind the header, not yet read, with its number. Raises `PredictionsError` on a file without header."""
     read_header(path)
-    with path.open("rb") as file:
-        file.readline()
-        for number, line in enumerate(file, start=2):
-            if not line.strip():
-                continue
-            prediction = _read_line(line, number, report)
-            if prediction is not None:
-                yield prediction
-
-
-def _read_line(line: bytes, number: int, report: Callable[[Fault], None]) -> Prediction | None:
-    try:
-        wire: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        report(Fault(number, "", "not JSON", f"line {number}: not JSON ({error}); one JSON object a line is right"))
-        return None
-    if not isinstance(wire, dict):
-        report(Fault(number, "", "not an object", f"line {number}: {wire!r:.60}; one JSON object a line is right"))
-        return None
-    return prediction_from_wire(cast(dict[str, Any], wire), number, report)
-
-
-def prediction_from_wire(wire: Mapping[str, Any], line: int, report: Callable[[Fault], None]) -> Prediction | None:
-    """Read one answer. A line without id or text is lost (None, reported); a broken unit becomes a reference without
-    geometry (reported), so that the n-th `<REF>` still finds the n-th unit."""
-    id_, text, turn = wire.get("id"), wire.get("text"), wire.get("turn")
-    if not isinstance(id_, str) or not id_:
-        report(Fault(line, "", "no id", f"line {line}: id is {id_!r:.60}; the sample's id is right"))
-        return None
-    if not isinstance(text, str):
-        report(Fault(line, id_, "no text", f"line {line}: text of {id_} is {text!r:.60}; a string is right"))
-        return None
-    if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 0):
-        report(Fault(line, id_, "bad turn", f"line {line}: turn of {id_} is {turn!r:.60}; a message index is right"))
-        return None
-    units: Any = wire.get("units", [])
-    if not isinstance(units, list) or len(cast(list[object], units)) > MAX_UNITS:
-        report(Fault(line, id_, "bad units", f"line {line}: units of {id_} is no list of at most {MAX_UNITS} units"))
-        return Prediction(id_, text, (), turn)
-    found = tuple(_reference(u, i, id_, line, report) for i, u in enumerate(cast(list[object], units)))
-    return Prediction(id_, text, found, turn)
-
-
-def _reference(wire: object, index: int, id_: str, line: int, report: Callable[[Fault], None]) -> Reference:
-    if wire is None:
-        return Reference(None)
-    try:
-        if not isinstance(wire, dict):
-            raise UnitError(f"{wire!r:.60} is no unit; an object with kind is right")
-        fields = cast(dict[str, Any], wire)
-        score = fields.get("score")
-        if score is not None and (
-            not isinstance(score, (int, float)) or isinstance(score, bool) or not math.isfinite(score)
-        ):
-            raise UnitError(f"score is {score!r:.60}; a finite number is right")
-        return Reference(unit_from_wire(fields), None if score is None else float(score))
-    except (UnitError, OverflowError) as error:
-        report(Fault(line, id_, "bad unit", f"line {line}: unit {index} of {id_}: {error}"))
-        return Reference(None)
+    lines = lines_of(path, report)
+    next(lines)
+    return lines

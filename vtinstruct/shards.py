@@ -23,7 +23,7 @@ from vtinstruct.streams import BATCH_ROWS, StreamWriter, read_stream
 
 __all__ = [
     "BATCH_ROWS", "SCHEMA", "ReadError", "RowError", "ShardWriter", "Written", "dialogue_from_row", "open_batches",
-    "read_dialogues", "write_shard",
+    "read_batches", "read_dialogues", "write_shard",
 ]  # fmt: skip
 
 
@@ -98,17 +98,23 @@ def open_batches(path: Path) -> Iterator[pa.RecordBatch]:
     return read_stream(path, SCHEMA)
 
 
-def read_dialogues(root: Path, task: str, split: str) -> Iterator[Dialogue]:
-    """Every dialogue of a task and split of the dataset at `root`, in order, memory-mapped.
+def read_batches(root: Path, task: str, split: str) -> Iterator[pa.RecordBatch]:
+    """Every record batch of a task and split of the dataset at `root`, in order, memory-mapped.
 
-    Raises `DatasetError` when the dataset is unfinished, damaged or has no such task and split, and `ReadError` on a
-    row that is no dialogue.
+    Raises `DatasetError` when the dataset is unfinished, damaged or has no such task and split.
     """
     for shard in read_manifest(root).shards(task, split):
         rows = 0
         for batch in open_batches(root / shard.path):
             rows += batch.num_rows
-            for row in batch.to_pylist():
-                yield dialogue_from_row(row)
+            yield batch
         if rows != shard.rows:
             raise DatasetError(f"{root / shard.path}: {rows} rows, the manifest says {shard.rows}; build it again")
+
+
+def read_dialogues(root: Path, task: str, split: str) -> Iterator[Dialogue]:
+    """Every dialogue of a task and split, in order. Raises as `read_batches` does, and `ReadError` on a row that is no
+    dialogue."""
+    for batch in read_batches(root, task, split):
+        for row in batch.to_pylist():
+            yield dialogue_from_row(row)

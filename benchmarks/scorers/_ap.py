@@ -12,25 +12,31 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.engine import (
+    BOX_NUMBERS,
+    KEYPOINT_NUMBERS,
     AveragePrecision,
     Instances,
     IouType,
     average_precision,
 )
-from benchmarks.intervals import interval, photo_index
-from benchmarks.matching import Similar, rank, weighted_ap
+from benchmarks.intervals import intervals, photo_index
+from benchmarks.matching import Pairs, Similar, pairs
+from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
-from benchmarks.scorers._instances import in_photo_order, scores_of, sizes_of
+from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of
+from benchmarks.ties import tie_bounds
+from benchmarks.weighted import Conditions, numbers, weighable
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
-ORDERS = 20  # random tie orders behind AP_expected
-WORK = 2_000_000_000  # found instances x thresholds x resamples; more would take minutes
+ORDERS, WORK = (20, 400), 400_000  # random tie orders behind AP_expected: fewer where each costs more
+LIGHT = 10_000_000  # steps along rankings x resamples; up to here, double precision costs nothing
 
 TIES = (
-    Metric("AP_worst", "AP if ties were broken against the model; null where the model gives confidences"),
-    Metric("AP_expected", f"mean AP over {ORDERS} random tie orders; null where the model gives confidences"),
-    Metric("AP_best", "AP if ties were broken for the model; null where the model gives confidences"),
+    Metric("AP_worst", "no tie order gives a smaller AP; null where the model gives confidences"),
+    Metric("AP_expected", "mean AP over random tie orders; null where the model gives confidences"),
+    Metric("AP_best", "no tie order gives a larger AP; null where the model gives confidences"),
     Metric("F1@.5", "harmonic mean of precision and recall of the set of answers at similarity .5, no confidence used"),
     Metric("F1@.75", "the same at .75"),
 )
@@ -51,12 +57,20 @@ def ap_metrics(names: tuple[str, ...], what: str) -> tuple[Metric, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Whose AP it is: `average` gives the official numbers of columns over classes, `limit` is how many found instances of
-    a class in a photo count, `lenient(rows)` where unmatched ones do not (None: nowhere)."""
+    """Whose AP it is.
+
+    `average` gives the official numbers of columns over classes; `names` those that the bootstrap gives too. `limits` are how
+    many found instances of a class in a photo count, `most` how many of a photo, all classes together (0: any).
+    `lenient(rows, truth, found)` marks found instances that do not count unless they hit (None: none); `groups` names sets of
+    classes that have numbers of their own.
+    """
 
     average: Callable[[pl.DataFrame, Setting, Sequence[int], Instances, Instances], AveragePrecision]
-    limit: int = 100
-    lenient: Callable[[pl.DataFrame], Callable[[int, int], bool]] | None = None
+    names: tuple[str, ...]
+    limits: tuple[int, ...] = (1, 10, 100)
+    most: int = 0
+    lenient: Callable[[pl.DataFrame, Instances, Instances], NDArray[np.bool_]] | None = None
+    groups: Callable[[Setting], Mapping[str, set[int]]] | None = None
 
 
 def coco_rules(iou_type: IouType) -> Rules:
@@ -67,62 +81,68 @@ def coco_rules(iou_type: IouType) -> Rules:
     ) -> AveragePrecision:
         return average_precision(iou_type, sizes_of(rows), classes, truth, found, setting.engine)
 
-    return Rules(average, 20 if iou_type == "keypoints" else 100)
+    if iou_type == "keypoints":
+        return Rules(average, KEYPOINT_NUMBERS, (20,))
+    return Rules(average, BOX_NUMBERS)
 
 
 def summarize_ap(
     rows: pl.DataFrame, setting: Setting, rules: Rules, metrics: tuple[Metric, ...], sides: Columns,
-    similar: Callable[[Instances, Instances], Similar],
+    similarity: Callable[[Instances, Instances], Similar],
 ) -> Summary:  # fmt: skip
-    """All numbers of an AP scorer. `sides` turns rows into columns, `similar` gives similarities within a photo."""
+    """All numbers of an AP scorer. `sides` turns rows into columns, `similarity` compares within a photo."""
     rows = in_photo_order(rows)
     truth, found = sides(rows)
-    classes = sorted({*setting.vocabulary.values(), *truth.category.tolist(), *found.category.tolist()})
-    scored = scores_of(rows)[1]
+    score, scored = ordered_scores(found.score)
+    found = replace(found, score=score)
+    classes = sorted(
+        {*setting.vocabulary.values(), *np.unique(truth.category).tolist(), *np.unique(found.category).tolist()}
+    )
 
     def run(columns: Instances) -> AveragePrecision:
         return rules.average(rows, setting, classes, truth, columns)
 
     result = run(found)
-    numbers: dict[str, float | None] = {metric.name: None for metric in metrics} | result.numbers
-    if not scored and len(found) and len(truth):
-        numbers |= _tie_orders(run, found, _nearness(truth, found, similar(truth, found)), setting.seed)
-    numbers |= _f1(rows)
+    said: dict[str, float | None] = {metric.name: None for metric in metrics} | result.numbers | _f1(rows)
+    got: Mapping[str, Interval] = {}
+    orders: dict[str, Any] = {}
+    if len(found) and len(truth) and (setting.resamples or not scored):
+        near = pairs(truth, found, similarity(truth, found))
+        conditions = _conditions(rows, truth, found, rules, setting)
+        if not scored:
+            ties, orders = _tie_orders(truth, found, near, conditions, np.arange(rows.height), setting.seed)
+            said |= ties
+        if setting.resamples:
+            photo, photos = photo_index(rows["photo"].to_list())
+            ready = weighable(truth, found, near, conditions, photo, photos)
+            heavy = ready.size * setting.resamples > LIGHT
+            got = intervals(lambda w: numbers(ready, w), photos, setting.resamples, setting.seed, heavy=heavy)
     return Summary(
-        numbers, _ap_interval(rows, truth, found, rules, similar(truth, found), setting),
+        said, got,
         {
-            "scored": scored, "classes": _per_class(result, setting), "curves": _curves(result),
+            "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
             "unknown_classes": _unknown(rows), "phrase_to_class": "exact (case and white space ignored)",
         },
     )  # fmt: skip
 
 
-def _nearness(truth: Instances, found: Instances, similar: Similar) -> Floats:
-    """Each found instance's best similarity to a truth of its class and photo: the order that ties could hide."""
-    near = np.zeros(len(found))
-    counted = np.flatnonzero(~truth.crowd)
-    by_photo: dict[int, list[int]] = {}
-    for t in counted.tolist():
-        by_photo.setdefault(int(truth.image[t]), []).append(t)
-    for image in np.unique(found.image).tolist():
-        f, t = np.flatnonzero(found.image == image), np.array(by_photo.get(image, []), dtype=np.int64)
-        if t.size:
-            same = found.category[f][:, None] == truth.category[t][None, :]
-            near[f] = np.where(same, similar(f, t), 0.0).max(axis=1)
-    return near
-
-
 def _tie_orders(
-    run: Callable[[Instances], AveragePrecision], found: Instances, near: Floats, seed: int
-) -> dict[str, float | None]:
-    rng = np.random.default_rng(seed)
-    values = [run(replace(found, score=rng.random(len(found)))).numbers["AP"] for _ in range(ORDERS)]
-    known = [value for value in values if value is not None]
-    return {
-        "AP_worst": run(replace(found, score=-near)).numbers["AP"],
-        "AP_expected": float(np.mean(known)) if known else None,
-        "AP_best": run(replace(found, score=near)).numbers["AP"],
-    }
+    truth: Instances, found: Instances, near: Pairs, conditions: Conditions, photos: Ints, seed: int
+) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """The three numbers of answers without confidences, and how the middle one was found."""
+    worst, best = tie_bounds(truth, found, near, conditions.ignore, conditions.lenient)
+    alone = replace(conditions, names=("AP",))
+    orders = int(np.clip(WORK // max(len(found), 1), *ORDERS))
+    rng, one = np.random.default_rng(seed), np.ones((1, 1))
+    values: list[float] = []
+    for _ in range(orders):
+        shuffled = replace(found, score=rng.random(len(found)))
+        ready = weighable(truth, shuffled, near, alone, np.zeros_like(photos), 1)
+        values.append(float(numbers(ready, one)["AP"][0]))
+    mean, spread = float(np.mean(values)), float(np.std(values))
+    shown = {"AP_worst": worst, "AP_expected": mean, "AP_best": best}
+    said = {"orders": orders, "AP_expected_standard_error": spread / np.sqrt(orders)}
+    return {name: None if np.isnan(value) else value for name, value in shown.items()}, said
 
 
 def _f1(rows: pl.DataFrame) -> dict[str, float | None]:
@@ -132,23 +152,23 @@ def _f1(rows: pl.DataFrame) -> dict[str, float | None]:
     return {"F1@.5": 2 * int(rows["hits50"].sum()) / total, "F1@.75": 2 * int(rows["hits75"].sum()) / total}
 
 
-def _ap_interval(
-    rows: pl.DataFrame, truth: Instances, found: Instances, rules: Rules, similar: Similar, setting: Setting
-) -> Mapping[str, Interval]:
-    if not setting.resamples or not len(truth) or not len(found):
-        return {}
-    ignore = truth.crowd.copy()
-    areas = found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
-    if truth.keypoints is not None:
-        ignore |= ~(truth.keypoints[:, 2::3] > 0).any(axis=1)
-    lenient = rules.lenient(rows) if rules.lenient else None
-    ranked = rank(truth, found, ignore, areas, rows.height, rules.limit, similar, lenient)
-    photo, photos = photo_index(rows["photo"].to_list())
-    resamples = int(np.clip(WORK / (10 * max(len(found), 1)), min(200, setting.resamples), setting.resamples))
-    statistic = weighted_ap(ranked, photo, photos)
-    # basic, not BCa: a leave-one-out pass costs as much as all resamples together
-    got = interval(statistic, photos, resamples, setting.seed, accelerate=False, bounds=(0.0, 1.0))
-    return {"AP": got} if got else {}
+def _conditions(rows: pl.DataFrame, truth: Instances, found: Instances, rules: Rules, setting: Setting) -> Conditions:
+    """The rules of a benchmark, for these very instances."""
+    areas = found.area if found.rles is not None else found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
+    lenient = rules.lenient(rows, truth, found) if rules.lenient else np.zeros(len(found), dtype=np.bool_)
+    counts = np.ones(len(found), dtype=np.bool_) if not rules.most else _foremost(found, rules.most)
+    groups: Mapping[str, set[int]] = rules.groups(setting) if rules.groups else {}
+    return Conditions(rules.names, rules.limits, areas, ignored(truth), lenient, counts, groups)
+
+
+def _foremost(found: Instances, most: int) -> NDArray[np.bool_]:
+    """The first so many of every photo by falling score."""
+    order = np.lexsort((-found.score, found.image))
+    image = found.image[order]
+    first = np.searchsorted(image, image, "left")
+    counts = np.zeros(len(found), dtype=np.bool_)
+    counts[order] = np.arange(len(found)) - first < most
+    return counts
 
 
 def _per_class(result: AveragePrecision, setting: Setting) -> list[dict[str, Any]]:

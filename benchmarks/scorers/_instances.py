@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.engine import Instances
+from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import Unit, UnitKind
 
 Floats = NDArray[np.float64]
-Similarity = Callable[[list[Any], list[Any], list[bool]], Floats]  # found, true, crowd -> (F, T) in 0..1
-Lenient = Callable[[list[int]], Callable[[int], bool]]  # a photo's true classes -> whether a class is judged leniently
 
 # One row a sample; lists run over its instances. Boxes are x, y, width, height, flat.
 COLUMNS: dict[str, Any] = {
@@ -33,29 +31,33 @@ COLUMNS: dict[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How one kind of instance enters a row: its unit kind, the value read from a reference (None: not usable), its box
-    and area, and the similarity that decides a hit."""
+    and area."""
 
     unit: UnitKind
     value: Callable[[Unit | None, Reference, tuple[int, int]], Any]
     box_xywh: Callable[[Any, Reference], tuple[float, float, float, float]]
     area: Callable[[Any], float]
-    similarity: Similarity
 
 
 @dataclass(slots=True)
 class Side:
-    """The instances of one sample on one side: parallel lists. `ignore` marks truths that neither help nor hurt."""
+    """The instances of one sample on one side: parallel lists."""
 
     values: list[Any]
     classes: list[int]
     references: list[Reference]
     crowd: list[bool]
-    ignore: list[bool]
 
 
 def open_class_id(name: str) -> int:
     """The id of a class that no vocabulary numbers (open-vocabulary sources): above 2^32, from its name alone."""
     return (1 << 32) + zlib.crc32(class_key(name).encode())
+
+
+def class_of(phrase: str, setting: Setting) -> int | None:
+    """The class id that an answered phrase means, whatever the sample; None for one that the source does not have."""
+    found = setting.vocabulary.get(class_key(phrase))
+    return found if found is not None or setting.vocabulary else open_class_id(phrase)
 
 
 def true_class(reference: Reference, concept: str, setting: Setting) -> int:
@@ -81,7 +83,7 @@ def names_of(truth: Dialogue, kind: UnitKind, setting: Setting) -> Mapping[str, 
 
 def truth_side(truth: Dialogue, kind: Kind, setting: Setting) -> Side:
     """Annotated instances first, then the regions to ignore, which neither help nor hurt."""
-    side = Side([], [], [], [], [])
+    side = Side([], [], [], [])
     size_wh = truth.photo.size_wh if truth.photo else (0, 0)
     for triplet in true_triplets(truth, kind.unit):
         for reference in triplet.references:
@@ -99,20 +101,18 @@ def _add(side: Side, kind: Kind, reference: Reference, category: int, ignore: bo
         side.references.append(reference)
         # COCO ignores boxes and masks by their crowd flag alone, poses also for having no labelled point
         side.crowd.append(reference.crowd or (ignore and kind.unit != "keypoint"))
-        side.ignore.append(ignore or reference.crowd)
 
 
 def found_side(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) -> tuple[Side, list[str]]:
     """The answer's instances whose class is known, and the names that are not: one entry per instance."""
-    side, unknown = Side([], [], [], [], []), list[str]()
+    side, unknown = Side([], [], [], []), list[str]()
     size_wh = truth.photo.size_wh if truth.photo else (0, 0)
     triplets = answer.triplets(kind.unit)
     names = names_of(truth, kind.unit, setting) if triplets else dict[str, int]()
     for triplet in triplets:
-        key = class_key(triplet.concept)
-        category = names.get(key, setting.vocabulary.get(key))
-        if category is None and not setting.vocabulary:
-            category = open_class_id(triplet.concept)
+        category = names.get(class_key(triplet.concept))
+        if category is None:
+            category = class_of(triplet.concept, setting)
         for reference in triplet.references:
             if category is None:
                 unknown.append(triplet.concept)
@@ -121,17 +121,10 @@ def found_side(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) 
     return side, unknown
 
 
-def instance_row(
-    truth: Dialogue, answer: Answered, kind: Kind, setting: Setting, lenient: Lenient | None = None
-) -> tuple[Row, Side, Side]:
-    """The shared part of an AP scorer's row; the two sides are returned so that it can add masks or poses. Unmatched
-    answers of the classes that `lenient` says do not count (LVIS)."""
+def instance_row(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) -> tuple[Row, Side, Side]:
+    """The shared part of an AP scorer's row; the two sides are returned so that it can add masks or poses."""
     true, (found, unknown) = truth_side(truth, kind, setting), found_side(truth, answer, kind, setting)
-    hits, counted = hits_of(kind, true, found, lenient(true.classes) if lenient else None)
-    true_count = len(true.ignore) - sum(true.ignore)
-    found_count = counted + len(unknown)
-    total = true_count + found_count
-    row = common(truth, answer, 2 * hits[0] / total if total else float(answer.state != "missing"))
+    row = common(truth, answer, 0.0)
     width, height = truth.photo.size_wh if truth.photo else (0, 0)
     row |= {
         "width": width, "height": height, "true_class": true.classes,
@@ -142,7 +135,6 @@ def instance_row(
         "true_crowd": true.crowd, "found_class": found.classes,
         "found_box": _flat(kind.box_xywh(v, r) for v, r in zip(found.values, found.references, strict=True)),
         "found_score": [reference.score for reference in found.references], "unknown": unknown,
-        "hits50": hits[0], "hits75": hits[1], "true_count": true_count, "found_count": found_count,
     }  # fmt: skip
     return row, true, found
 
@@ -151,55 +143,51 @@ def _flat(boxes: Iterable[Sequence[float]]) -> list[float]:
     return [value for box in boxes for value in box]
 
 
-def hits_of(
-    kind: Kind, true: Side, found: Side, lenient: Callable[[int], bool] | None = None
-) -> tuple[tuple[int, int], int]:
-    """One-to-one matches of the same class at similarity .5 and .75 (best confidence first, each to its best free
-    truth), and how many found instances count: those that only lie in an ignored region do not, nor do unmatched ones of
-    a lenient class."""
-    free = np.array([lenient is not None and lenient(category) for category in found.classes], dtype=np.bool_)
-    if not found.values or not true.values:
-        return (0, 0), len(found.values) - int(free.sum())
-    similar = kind.similarity(found.values, true.values, true.crowd)
-    similar = np.where(np.array(found.classes)[:, None] == np.array(true.classes)[None, :], similar, 0.0)
-    ignore = np.array(true.ignore)
-    scores = np.array([1.0 if r.score is None else r.score for r in found.references])
-    order = np.argsort(-scores, kind="stable")
-    first = _greedy(similar, order, ~ignore, 0.5)
-    second = _greedy(similar, order, ~ignore, 0.75)
-    excused = np.asarray((similar[:, ignore] >= 0.5).any(axis=1) | free, dtype=np.bool_)
-    excused[list(first)] = False
-    return (len(first), len(second)), len(found.values) - int(excused.sum())
+def ignored(truth: Instances) -> NDArray[np.bool_]:
+    """The truths that neither help nor hurt: crowds, and poses without a labelled point."""
+    return truth.crowd if truth.keypoints is None else truth.crowd | ~(truth.keypoints[:, 2::3] > 0).any(axis=1)
 
 
-def _greedy(similar: Floats, order: NDArray[np.int64], free: NDArray[np.bool_], threshold: float) -> dict[int, int]:
-    found, true = np.nonzero((similar >= threshold) & free[None, :])
-    candidates: dict[int, list[int]] = {}
-    for f, t in zip(found.tolist(), true.tolist(), strict=True):
-        candidates.setdefault(f, []).append(t)
-    taken: dict[int, int] = {}
-    used = set[int]()
-    for f in (f for f in order.tolist() if f in candidates):
-        open_ = [t for t in candidates[f] if t not in used]
-        if open_:
-            best = max(open_, key=lambda t: similar[f, t])
-            taken[f] = best
-            used.add(best)
-    return taken
+def with_hits(
+    rows: pl.DataFrame, truth: Instances, found: Instances, similar: Similar, lenient: NDArray[np.bool_] | None = None
+) -> pl.DataFrame:
+    """Fill what needs matching: one-to-one hits of the same class at similarity .5 and .75 (best confidence first), how many
+    instances count on either side (found ones that only lie in an ignored region do not), and each row's own F1.
+
+    `truth` and `found` are the rows' instances, photo n being the n-th row; `lenient` marks found ones that do not count
+    unless they hit (LVIS).
+    """
+    near, ignore = pairs(truth, found, similar), ignored(truth)
+    score = np.where(np.isnan(found.score), 1.0, found.score)
+    order = np.lexsort((-score, found.image))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    taken = take(near, rank, ignore[None, :], truth.crowd, np.array([0.5, 0.75]))
+    hit = np.zeros((len(found), 2), dtype=np.bool_)
+    hit[taken.found] = (taken.truth[:, 0] >= 0) & ~ignore[taken.truth[:, 0]]
+    excused = np.zeros(len(found), dtype=np.bool_) if lenient is None else lenient.copy()
+    excused[near.found[ignore[near.truth]]] = True
+    excused &= ~hit[:, 0]
+
+    def count(image: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(image - 1, minlength=rows.height)
+
+    hits, hits75 = count(found.image[hit[:, 0]]), count(found.image[hit[:, 1]])
+    true_count = count(truth.image[~ignore])
+    found_count = count(found.image[~excused]) + rows["unknown"].list.len().to_numpy().astype(np.int64)
+    total = true_count + found_count
+    empty = (rows["state"] != "missing").to_numpy().astype(np.float64)
+    quality = np.where(total > 0, 2 * hits / np.maximum(total, 1), empty)
+    return rows.with_columns(
+        pl.Series("quality", quality), pl.Series("hits50", hits), pl.Series("hits75", hits75),
+        pl.Series("true_count", true_count), pl.Series("found_count", found_count),
+    )  # fmt: skip
+
+
+LATE = ("quality", "hits50", "hits75", "true_count", "found_count")
 
 
 # --- from rows to columns --------------------------------------------------------------------------------------------
-
-
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts "coco:9" before "coco:10": official scripts order photos by number, and that order breaks ties."""
-    return tuple((1, int(p), "") if p.isdigit() else (0, 0, p) for p in re.split(r"([0-9]+)", text))
-
-
-def in_photo_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows by photo number, then id: whatever order they were scored or merged in."""
-    keys = [(natural_key(photo), id_) for photo, id_ in zip(rows["photo"], rows["id"], strict=True)]
-    return rows[sorted(range(len(keys)), key=keys.__getitem__)] if keys else rows
 
 
 def columns(rows: pl.DataFrame, side: str) -> Instances:
@@ -213,7 +201,7 @@ def columns(rows: pl.DataFrame, side: str) -> Instances:
         return Instances(
             image, category, boxes, flat(rows["true_area"], np.float64), flat(rows["true_crowd"], np.bool_)
         )
-    return Instances(image, category, boxes, score=scores_of(rows)[0])
+    return Instances(image, category, boxes, score=flat(rows["found_score"], np.float64))
 
 
 def sizes_of(rows: pl.DataFrame) -> list[tuple[int, int]]:
@@ -221,19 +209,19 @@ def sizes_of(rows: pl.DataFrame) -> list[tuple[int, int]]:
     return list(zip(rows["width"].to_list(), rows["height"].to_list(), strict=True))
 
 
-def scores_of(rows: pl.DataFrame) -> tuple[Floats, bool]:
+def ordered_scores(scores: Floats) -> tuple[Floats, bool]:
     """Every found instance's confidence, and whether there are any. Without any, all are equal and order decides;
     where only some lack one, those come last."""
-    scores = flat(rows["found_score"], np.float64)
     missing = np.isnan(scores)
     if scores.size and missing.all():
         return np.ones_like(scores), False
     if missing.any():
-        scores = np.where(missing, np.nanmin(scores) - 1.0, scores)
+        below = max(float(np.nextafter(np.nanmin(scores), -np.inf)), -float(np.finfo(np.float64).max))
+        scores = np.where(missing, below, scores)
     return scores, True
 
 
 def flat(series: pl.Series, dtype: Any) -> NDArray[Any]:
     """A list column's values, end to end; empty lists add nothing, null numbers are NaN."""
     lists = cast(Any, series.rechunk().to_arrow())  # flattening skips empty and null lists
-    return np.asarray(lists.flatten().to_numpy(zero_copy_only=False)).astype(dtype)
+    return np.asarray(lists.flatten().to_numpy(zero_copy_only=False)).astype(dtype, copy=False)

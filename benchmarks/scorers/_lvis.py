@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.engine import AveragePrecision, Instances
-from benchmarks.engine_lvis import NUMBERS, Federation, lvis_average_precision
+from benchmarks.engine_lvis import FREQUENCIES, MOST, NUMBERS, Federation, lvis_average_precision
+from benchmarks.matching import Similar
 from benchmarks.scorer import Metric, Row, Setting, class_key
 from benchmarks.scorers._ap import TIES, Rules
-from benchmarks.scorers._instances import Lenient, open_class_id, sizes_of
+from benchmarks.scorers._instances import flat, open_class_id, sizes_of, with_hits
 from vtinstruct.dialogue import Dialogue
 
 FEDERATED: dict[str, Any] = {"negatives": pl.List(pl.Int64), "not_exhaustive": pl.List(pl.Int64)}
@@ -42,16 +44,6 @@ def federation(truth: Dialogue, setting: Setting) -> Row:
     return {"negatives": ids(truth.evaluation.negatives), "not_exhaustive": ids(truth.evaluation.not_exhaustive)}
 
 
-def lenient_by(lists: Mapping[str, Sequence[int]]) -> Lenient:
-    """A class is judged leniently where nothing is known of it in the photo, or more of it may be there."""
-
-    def of(true_classes: list[int]) -> Callable[[int], bool]:
-        strict = ({*true_classes} | {*lists["negatives"]}) - {*lists["not_exhaustive"]}
-        return lambda category: category not in strict
-
-    return of
-
-
 def lvis_rules(iou_type: Literal["bbox", "segm"]) -> Rules:
     """LVIS's, for `summarize_ap`. No limit a class: the 300 a photo are the engine's."""
 
@@ -62,7 +54,11 @@ def lvis_rules(iou_type: Literal["bbox", "segm"]) -> Rules:
         known = Federation(_known(rows, "negatives", classes), _known(rows, "not_exhaustive", classes), frequency)
         return lvis_average_precision(iou_type, sizes_of(rows), known, truth, found, setting.engine)
 
-    return Rules(average, np.iinfo(np.int64).max, _lenient)
+    return Rules(average, NUMBERS, (MOST,), MOST, lenient, _by_frequency)
+
+
+def _by_frequency(setting: Setting) -> Mapping[str, set[int]]:
+    return {f: {id_ for id_, category in setting.categories.items() if category.frequency == f} for f in FREQUENCIES}
 
 
 def _known(rows: pl.DataFrame, column: str, classes: Sequence[int]) -> list[list[int]]:
@@ -70,11 +66,28 @@ def _known(rows: pl.DataFrame, column: str, classes: Sequence[int]) -> list[list
     return [[id_ for id_ in ids if id_ in wanted] for ids in rows[column].to_list()]
 
 
-def _lenient(rows: pl.DataFrame) -> Callable[[int, int], bool]:
-    of = [
-        lenient_by({"negatives": absent, "not_exhaustive": more})(true)
-        for true, absent, more in zip(
-            rows["true_class"].to_list(), rows["negatives"].to_list(), rows["not_exhaustive"].to_list(), strict=True
-        )
-    ]
-    return lambda row, category: of[row](category)
+def lenient(rows: pl.DataFrame, truth: Instances, found: Instances) -> NDArray[np.bool_]:
+    """Which found instances do not count unless they hit: those of a class of which nothing is known in the photo, or of
+    which more may be there."""
+    absent, more = (_keys(rows, column) for column in ("negatives", "not_exhaustive"))
+    strict = np.union1d(_key(truth.image, truth.category), absent)
+    own = _key(found.image, found.category)
+    return ~np.isin(own, strict) | np.isin(own, more)
+
+
+def _key(image: NDArray[np.int64], category: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (image << 34) + category  # open-vocabulary ids stay below 2^33
+
+
+def _keys(rows: pl.DataFrame, column: str) -> NDArray[np.int64]:
+    image = np.repeat(np.arange(1, rows.height + 1, dtype=np.int64), rows[column].list.len().to_numpy())
+    return _key(image, flat(rows[column], np.int64))
+
+
+def with_lvis_hits(
+    rows: pl.DataFrame, sides: Callable[[pl.DataFrame], tuple[Instances, Instances]],
+    similar: Callable[[Instances, Instances], Similar],
+) -> pl.DataFrame:  # fmt: skip
+    """`with_hits` by LVIS's rules."""
+    truth, found = sides(rows)
+    return with_hits(rows, truth, found, similar(truth, found), lenient(rows, truth, found))

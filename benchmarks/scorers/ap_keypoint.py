@@ -17,7 +17,7 @@ from benchmarks.engine import KEYPOINT_NUMBERS, Instances
 from benchmarks.matching import Similar
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
-from benchmarks.scorers._instances import COLUMNS, Kind, columns, flat, instance_row
+from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import COCO_KEYPOINTS, Keypoints, Unit
 
@@ -28,21 +28,20 @@ SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87,
 
 
 def oks(found: Floats, true: Floats, boxes_xywh: Floats, areas: Floats) -> Floats:
-    """Object keypoint similarity of poses (F, 51) with poses (T, 51): (F, T).
+    """Object keypoint similarity of poses (P, 51) with the truths beside them (P, 51): (P,).
 
     Distances are scaled by the truth's area and the joint's sigma, over labelled joints; where none is labelled, by how
     far each joint lies outside the truth's box grown to three times its size.
     """
-    fx, fy = found[:, None, 0::3], found[:, None, 1::3]
-    tx, ty, labelled = true[None, :, 0::3], true[None, :, 1::3], true[None, :, 2::3] > 0
-    x, y, width, height = (boxes_xywh[None, :, i, None] for i in range(4))
-    any_ = labelled.any(axis=2, keepdims=True)
+    fx, fy, tx, ty, labelled = found[:, 0::3], found[:, 1::3], true[:, 0::3], true[:, 1::3], true[:, 2::3] > 0
+    x, y, width, height = (boxes_xywh[:, i, None] for i in range(4))
+    any_ = labelled.any(axis=1, keepdims=True)
     outside_x = np.maximum(0.0, x - width - fx) + np.maximum(0.0, fx - (x + width * 2))
     outside_y = np.maximum(0.0, y - height - fy) + np.maximum(0.0, fy - (y + height * 2))
     dx, dy = np.where(any_, fx - tx, outside_x), np.where(any_, fy - ty, outside_y)
-    error = (dx**2 + dy**2) / (SIGMAS * 2) ** 2 / (areas[None, :, None] + np.spacing(1)) / 2
+    error = (dx**2 + dy**2) / (SIGMAS * 2) ** 2 / (areas[:, None] + np.spacing(1)) / 2
     used = labelled | ~any_
-    return np.where(used, np.exp(-error), 0.0).sum(axis=2) / used.sum(axis=2)
+    return np.where(used, np.exp(-error), 0.0).sum(axis=1) / used.sum(axis=1)
 
 
 def _value(unit: Unit | None, reference: Reference, size_wh: tuple[int, int]) -> tuple[Floats, Floats, float] | None:
@@ -67,13 +66,7 @@ def _extent(pose: Floats) -> Floats:
     return np.array([pose[0::3].min(), pose[1::3].min(), pose[0::3].max(), pose[1::3].max()])
 
 
-def _oks_of_values(found: list[Any], true: list[Any], crowd: list[bool]) -> Floats:
-    poses = np.array([value[0] for value in found]).reshape(-1, 3 * JOINTS)
-    truths = np.array([value[0] for value in true]).reshape(-1, 3 * JOINTS)
-    return oks(poses, truths, np.array([v[1] for v in true]).reshape(-1, 4), np.array([v[2] for v in true]))
-
-
-KIND = Kind("keypoint", _value, lambda value, _: tuple(value[1].tolist()), lambda value: value[2], _oks_of_values)
+KIND = Kind("keypoint", _value, lambda value, _: tuple(value[1].tolist()), lambda value: value[2])
 POSE_COLUMNS: dict[str, Any] = {"true_pose": pl.List(pl.Float64), "found_pose": pl.List(pl.Float64)}
 
 
@@ -87,7 +80,8 @@ def _poses(values: list[Any]) -> list[float]:
     return np.concatenate([value[0] for value in values]).tolist() if values else []
 
 
-def _sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
+    """Instances of all rows as columns, annotated and found."""
     return _with_poses(rows, "true"), _with_poses(rows, "found")
 
 
@@ -99,20 +93,26 @@ def _with_poses(rows: pl.DataFrame, side: str) -> Instances:
     )
 
 
-def _similar(truth: Instances, found: Instances) -> Similar:
-    assert truth.keypoints is not None
-    assert found.keypoints is not None
-    true_poses, found_poses = truth.keypoints, found.keypoints
+def pose_similar(truth: Instances, found: Instances) -> Similar:
+    """Object keypoint similarity, pair by pair."""
+    true_poses, found_poses = (
+        np.zeros((0, 3 * JOINTS)) if s.keypoints is None else s.keypoints for s in (truth, found)
+    )
     return lambda f, t: oks(found_poses[f], true_poses[t], truth.boxes_xywh[t], truth.area[t])
+
+
+def finish(rows: pl.DataFrame) -> pl.DataFrame:
+    truth, found = sides(rows)
+    return with_hits(rows, truth, found, pose_similar(truth, found))
 
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 10 COCO numbers of poses, and what holds without confidences."""
-    return summarize_ap(rows, setting, coco_rules("keypoints"), METRICS, _sides, _similar)
+    return summarize_ap(rows, setting, coco_rules("keypoints"), METRICS, sides, pose_similar)
 
 
 METRICS = ap_metrics(KEYPOINT_NUMBERS, "keypoint")
 SCORER = Scorer(
     "ap_keypoint", ("keypoints", "region_keypoints"), METRICS, COLUMNS | POSE_COLUMNS, score, summarize,
-    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType keypoints",
+    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType keypoints", None, finish, LATE,
 )  # fmt: skip

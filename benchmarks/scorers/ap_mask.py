@@ -6,7 +6,8 @@ annotated ones the annotation's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,19 @@ from numpy.typing import NDArray
 
 from benchmarks.engine import BOX_NUMBERS, Instances
 from benchmarks.matching import Similar
-from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
+from benchmarks.plain import Block
+from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
-from benchmarks.scorers._instances import COLUMNS, Kind, Lenient, columns, instance_row
+from benchmarks.scorers._instance_columns import Units, found_columns, prepare
+from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box, rle_iou
+from vtinstruct.run_lengths import Masks, read_masks
 from vtinstruct.units import Mask, Rle, Unit
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def _value(unit: Unit | None, reference: Reference, size_wh: tuple[int, int]) -> Rle | None:
@@ -46,60 +52,117 @@ def _area(value: Rle) -> float:
     return float(rle_area(value))
 
 
-KIND = Kind("mask", _value, _box, _area, rle_iou)
-MASK_COLUMNS: dict[str, Any] = {"true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary)}
+KIND = Kind("mask", _value, _box, _area)
+MASK_COLUMNS: dict[str, Any] = {
+    "true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary), "found_area": pl.List(pl.Float64)
+}  # fmt: skip
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered masks, as run lengths of the original resolution."""
-    return mask_row(truth, answer, setting)
-
-
-def mask_row(truth: Dialogue, answer: Answered, setting: Setting, lenient: Lenient | None = None) -> Row:
-    """`score`, where unmatched answers of lenient classes do not count."""
-    row, true, found = instance_row(truth, answer, KIND, setting, lenient)
+    row, true, found = instance_row(truth, answer, KIND, setting)
     return row | {
-        "true_rle": [value.counts for value in true.values], "found_rle": [value.counts for value in found.values]
+        "true_rle": [value.counts for value in true.values], "found_rle": [value.counts for value in found.values],
+        "found_area": [_area(value) for value in found.values],
     }  # fmt: skip
 
 
+def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
+    kinds, mask = units.kinds(), units.has("mask_rle")
+    odd = ~np.isin(kinds, ("mask", "")) if ignored else np.zeros_like(mask)
+    return (kinds == "mask") & mask, odd
+
+
+def _true_columns(units: Units) -> dict[str, Any]:
+    counts, sizes = units.rles()
+    masks, boxes = read_masks(counts, sizes), units.boxes()
+    own = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return {
+        "true_rle": counts, "true_box": np.where(np.isnan(own), masks.boxes_xywh, own),
+        "true_area": masks.area_px.astype(np.float64),
+    }  # fmt: skip
+
+
+def _prepare(rows: Any, setting: Setting) -> Prepared:
+    return prepare(rows, setting, "mask", _have, _true_columns)
+
+
+def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.DataFrame:
+    true: pl.DataFrame = data[picks]
+    if block is None:
+        return true
+    masks = block.masks or Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
+    found = {
+        "found_rle": block.rles or [], "found_box": masks.boxes_xywh, "found_area": masks.area_px.astype(np.float64)
+    }  # fmt: skip
+    return true.hstack(found_columns(block, setting, found))
+
+
 def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
-    """Masks of all rows as columns, annotated and found."""
-    return _with_rles(rows, "true"), _with_rles(rows, "found")
+    """Instances of all rows as columns, annotated and found."""
+    found = _with_rles(rows, "found")
+    return _with_rles(rows, "true"), replace(found, area=flat(rows["found_area"], np.float64))
 
 
 def _with_rles(rows: pl.DataFrame, side: str) -> Instances:
-    plain = columns(rows, side)
     rles: list[dict[str, Any]] = []
     for height, width, masks in zip(rows["height"], rows["width"], rows[f"{side}_rle"].to_list(), strict=True):
         rles += [{"size": [height, width], "counts": counts} for counts in masks]
-    return Instances(plain.image, plain.category, plain.boxes_xywh, plain.area, plain.crowd, plain.score, rles=rles)
+    return replace(columns(rows, side), rles=rles)
 
 
 def _plain(side: Instances) -> list[Rle]:
-    rles: Sequence[dict[str, Any]] = side.rles or ()
-    return [Rle((rle["size"][0], rle["size"][1]), rle["counts"]) for rle in rles]
+    return [Rle((rle["size"][0], rle["size"][1]), rle["counts"]) for rle in side.rles or ()]
 
 
-def similar_of(truth: Instances, found: Instances) -> Similar:
-    """IoU of masks within a photo."""
+def mask_similar(truth: Instances, found: Instances) -> Similar:
+    """Mask IoU, pair by pair; only masks whose boxes touch are compared run by run."""
     true_rles, found_rles = _plain(truth), _plain(found)
+    true_boxes, found_boxes = _tight(true_rles), _tight(found_rles)
 
-    def similar(f: NDArray[np.int64], t: NDArray[np.int64]) -> Floats:
-        return rle_iou(
-            [found_rles[int(i)] for i in f], [true_rles[int(i)] for i in t], [bool(c) for c in truth.crowd[t]]
-        )
+    def similar(f: Ints, t: Ints) -> Floats:
+        value = np.zeros(f.size)
+        a, b = found_boxes[f], true_boxes[t]
+        touching = (np.minimum(a[:, 2:] + a[:, :2], b[:, 2:] + b[:, :2]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
+        some = np.flatnonzero(touching)
+        for start, stop in _runs(f[some]):
+            these = some[start:stop]
+            several: Ints = t[these]
+            value[these] = rle_iou(
+                [found_rles[int(f[these[0]])]],
+                [true_rles[int(i)] for i in several],
+                [bool(c) for c in truth.crowd[several]],
+            )[0]
+        return value
 
     return similar
 
 
+def _tight(rles: list[Rle]) -> Floats:
+    sizes: Ints = np.array([rle.size_hw for rle in rles], dtype=np.int64).reshape(-1, 2)
+    return read_masks([rle.counts for rle in rles], sizes).boxes_xywh
+
+
+def _runs(values: Ints) -> list[tuple[int, int]]:
+    """Stretches of equal values."""
+    if not values.size:
+        return []
+    cuts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
+    return list(pairwise(cuts))
+
+
+def finish(rows: pl.DataFrame) -> pl.DataFrame:
+    truth, found = sides(rows)
+    return with_hits(rows, truth, found, mask_similar(truth, found))
+
+
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 12 COCO numbers of masks, and what holds without confidences."""
-    return summarize_ap(rows, setting, coco_rules("segm"), METRICS, sides, similar_of)
+    return summarize_ap(rows, setting, coco_rules("segm"), METRICS, sides, mask_similar)
 
 
 METRICS = ap_metrics(BOX_NUMBERS, "mask")
 SCORER = Scorer(
     "ap_mask", ("seg",), METRICS, COLUMNS | MASK_COLUMNS, score, summarize,
-    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType segm",
+    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType segm", Columnar(_prepare, _score), finish, LATE,
 )  # fmt: skip

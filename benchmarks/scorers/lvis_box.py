@@ -10,22 +10,29 @@ import polars as pl
 
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import summarize_ap
-from benchmarks.scorers._instances import COLUMNS, instance_row
-from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lenient_by, lvis_metrics, lvis_rules
-from benchmarks.scorers.ap_box import KIND, sides, similar_of
+from benchmarks.scorers._instances import COLUMNS, LATE, instance_row
+from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lvis_metrics, lvis_rules, with_lvis_hits
+from benchmarks.scorers.ap_box import KIND, box_similar, sides
 from vtinstruct.dialogue import Dialogue
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered instances, and the classes it is judged for."""
-    lists = federation(truth, setting)
-    return instance_row(truth, answer, KIND, setting, lenient_by(lists))[0] | lists
+    return instance_row(truth, answer, KIND, setting)[0] | federation(truth, setting)
+
+
+def finish(rows: pl.DataFrame) -> pl.DataFrame:
+    """Hits and counts of every row."""
+    return with_lvis_hits(rows, sides, box_similar)
 
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 13 LVIS numbers, and what holds without confidences."""
-    return summarize_ap(rows, setting, lvis_rules("bbox"), METRICS, sides, similar_of)
+    return summarize_ap(rows, setting, lvis_rules("bbox"), METRICS, sides, box_similar)
 
 
 METRICS = lvis_metrics("box")
-SCORER = Scorer("lvis_box", ("det", "cond_det"), METRICS, COLUMNS | FEDERATED, score, summarize, SOURCE)
+SCORER = Scorer(
+    "lvis_box", ("det", "cond_det"), METRICS, COLUMNS | FEDERATED, score, summarize, SOURCE,
+    finish=finish, late=LATE,
+)  # fmt: skip

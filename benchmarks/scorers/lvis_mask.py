@@ -10,22 +10,30 @@ import polars as pl
 
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import summarize_ap
-from benchmarks.scorers._instances import COLUMNS
-from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lenient_by, lvis_metrics, lvis_rules
-from benchmarks.scorers.ap_mask import MASK_COLUMNS, mask_row, sides, similar_of
+from benchmarks.scorers._instances import COLUMNS, LATE
+from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lvis_metrics, lvis_rules, with_lvis_hits
+from benchmarks.scorers.ap_mask import MASK_COLUMNS, mask_similar, sides
+from benchmarks.scorers.ap_mask import score as mask_row
 from vtinstruct.dialogue import Dialogue
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered instances, and the classes it is judged for."""
-    lists = federation(truth, setting)
-    return mask_row(truth, answer, setting, lenient_by(lists)) | lists
+    return mask_row(truth, answer, setting) | federation(truth, setting)
+
+
+def finish(rows: pl.DataFrame) -> pl.DataFrame:
+    """Hits and counts of every row."""
+    return with_lvis_hits(rows, sides, mask_similar)
 
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The 13 LVIS numbers, and what holds without confidences."""
-    return summarize_ap(rows, setting, lvis_rules("segm"), METRICS, sides, similar_of)
+    return summarize_ap(rows, setting, lvis_rules("segm"), METRICS, sides, mask_similar)
 
 
 METRICS = lvis_metrics("mask")
-SCORER = Scorer("lvis_mask", ("seg", "cond_seg"), METRICS, COLUMNS | MASK_COLUMNS | FEDERATED, score, summarize, SOURCE)
+SCORER = Scorer(
+    "lvis_mask", ("seg", "cond_seg"), METRICS, COLUMNS | MASK_COLUMNS | FEDERATED, score, summarize, SOURCE,
+    finish=finish, late=LATE,
+)  # fmt: skip

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from benchmarks.intervals import interval, photo_index
 from benchmarks.originals import panoptic_api
+from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._instances import flat, in_photo_order
+from benchmarks.scorers._instances import flat
 from benchmarks.scorers._label_maps import Segment, found_segments, overlaps, paint, true_segments
 from vtinstruct.dialogue import Dialogue
 

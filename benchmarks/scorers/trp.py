@@ -10,14 +10,30 @@ Source: REF-VLM (arXiv 2503.07413), section 3.1, for the form; the numbers are o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.intervals import mean_interval
-from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, class_key, common, true_triplets
+from benchmarks.plain import Block
+from benchmarks.scorer import (
+    Answered,
+    Columnar,
+    Metric,
+    Prepared,
+    Row,
+    Scorer,
+    Setting,
+    Summary,
+    class_key,
+    common,
+    true_triplets,
+)
 from vtinstruct.dialogue import Dialogue, Triplet
+from vtinstruct.trp_plain import plain_triplets
 
 COLUMNS: dict[str, Any] = {
     "parsed": pl.Boolean, "plan": pl.Boolean, "hits": pl.Int64, "true_count": pl.Int64, "found_count": pl.Int64,
@@ -31,21 +47,48 @@ METRICS = (
 )
 
 
-def _bag(triplets: tuple[Triplet, ...]) -> Counter[tuple[str, str, int]]:
-    return Counter((class_key(t.concept), t.kind, len(t.references)) for t in triplets)
+Bag = Counter[tuple[str, str, int]]
+
+
+def _bag(triplets: Iterable[tuple[str, str, int]]) -> Bag:
+    return Counter((class_key(concept), kind, count) for concept, kind, count in triplets)
+
+
+def _counted(triplets: Iterable[Triplet]) -> Iterator[tuple[str, str, int]]:
+    return ((t.concept, t.kind, len(t.references)) for t in triplets)
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """Whether the text was read, and how many triplets agree."""
-    true = _bag(true_triplets(truth))
-    found = _bag(answer.triplets())
+    true, found = _bag(_counted(true_triplets(truth))), _bag(_counted(answer.triplets()))
     parsed = answer.state != "missing" and not any(fault.startswith("trp: ") for fault in answer.faults)
+    own: Row = _agreement(true, found, parsed) | {"plan": answer.plan_agrees, "faults": sorted(set(answer.faults))}
+    return common(truth, answer, own["quality"]) | own
+
+
+def _agreement(true: Bag, found: Bag, parsed: bool) -> Row:
     hits = (true & found).total()
     total = true.total() + found.total()
-    return common(truth, answer, 2 * hits / total if total else float(parsed)) | {
-        "parsed": parsed, "plan": answer.plan_agrees, "hits": hits, "true_count": true.total(),
-        "found_count": found.total(), "faults": sorted(set(answer.faults)),
+    quality = 2 * hits / total if total else float(parsed)
+    return {
+        "quality": quality, "parsed": parsed, "hits": hits, "true_count": true.total(), "found_count": found.total()
     }  # fmt: skip
+
+
+def _prepare(rows: Any, setting: Setting) -> Prepared:
+    """The triplets of samples of one question and one well-formed answer."""
+    read = [
+        plain_triplets(turns[1]["content"]) if len(turns) == 2 else None
+        for turns in rows.column("messages").to_pylist()
+    ]
+    bags = [None if triplets is None else _bag(triplets) for triplets in read]
+    return Prepared(np.array([bag is not None for bag in bags], dtype=np.bool_), bags)
+
+
+def _score(data: Any, picks: NDArray[np.int64], block: Block | None, setting: Setting) -> pl.DataFrame:
+    found = [Bag()] * len(picks) if block is None else [_bag(triplets) for triplets in block.triplets]
+    rows = [_agreement(data[row], bag, block is not None) for row, bag in zip(picks.tolist(), found, strict=True)]
+    return pl.DataFrame({name: [row[name] for row in rows] for name in rows[0]})
 
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
@@ -65,4 +108,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     return Summary(numbers, {"parse_rate": got} if got else {}, details)
 
 
-SCORER = Scorer("trp", (), METRICS, COLUMNS, score, summarize, "REF-VLM (arXiv 2503.07413), section 3.1")
+SCORER = Scorer(
+    "trp", (), METRICS, COLUMNS, score, summarize, "REF-VLM (arXiv 2503.07413), section 3.1",
+    Columnar(_prepare, _score),
+)  # fmt: skip

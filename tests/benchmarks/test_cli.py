@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from benchmarks.dataset import open_dataset
 from benchmarks.results import read_results
 from benchmarks.score import rescore
 from tests.benchmarks.road import bench, edited, perfect, score
@@ -40,7 +39,7 @@ def test_kept_rows_give_the_numbers_again(data: Path, tmp_path: Path) -> None:
     assert score(predictions, data, tmp_path).exit_code == 0
     results = read_results(tmp_path)
     predictions.unlink()
-    assert rescore(results, tmp_path, open_dataset(data)[0]) == results
+    assert rescore(results, tmp_path) == results
 
 
 @pytest.mark.usefixtures("no_java")

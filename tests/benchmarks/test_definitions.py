@@ -161,8 +161,8 @@ def test_oks_of_an_unlabelled_person_measures_from_its_box() -> None:
     inside, outside = np.tile([5.0, 5.0, 2.0], 17)[None], np.tile([500.0, 5.0, 2.0], 17)[None]
     box_, area = np.array([[0.0, 0.0, 10.0, 10.0]]), np.array([100.0])
     unlabelled = np.zeros((1, 51))
-    assert oks(inside, unlabelled, box_, area)[0, 0] == pytest.approx(1.0)
-    assert oks(outside, unlabelled, box_, area)[0, 0] < 1e-6
+    assert oks(inside, unlabelled, box_, area)[0] == pytest.approx(1.0)
+    assert oks(outside, unlabelled, box_, area)[0] < 1e-6
 
 
 def test_trp_counts_triplets_that_agree_in_concept_unit_and_count() -> None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS
 from benchmarks.intervals import interval, mean_interval, photo_index, ratio
-from benchmarks.matching import rank, weighted_ap
+from benchmarks.matching import pairs
+from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Setting
 from benchmarks.scorers import ap_box, ap_keypoint, ap_mask
-from benchmarks.scorers._instances import in_photo_order
+from benchmarks.scorers._instances import ignored, ordered_scores
+from benchmarks.weighted import Conditions, numbers, weighable
 from tests.benchmarks.made import answered, coco_dialogues, made_coco, vocabulary_of
-from tests.benchmarks.test_ap import FAMILIES, perturbed
+from tests.benchmarks.perturbed import perturbed
+from tests.benchmarks.test_ap import FAMILIES
 from vtinstruct.dialogue import Triplet
 
+SIMILAR: dict[str, Any] = {
+    "box": ap_box.box_similar,
+    "mask": ap_mask.mask_similar,
+    "keypoint": ap_keypoint.pose_similar,
+}
 MODULES: dict[str, Any] = {"box": ap_box, "mask": ap_mask, "keypoint": ap_keypoint}
 
 
@@ -31,25 +42,60 @@ def rows_of(kind: str, seed: int, photos: int = 40) -> tuple[Any, Setting]:
     return in_photo_order(scorer.frame(rows)), setting
 
 
+def ready_of(kind: str, rows: Any) -> tuple[Any, int]:
+    module = MODULES[kind]
+    truth, found = module.sides(rows)
+    found = replace(found, score=ordered_scores(found.score)[0])
+    near = pairs(truth, found, SIMILAR[kind](truth, found))
+    areas = found.area if kind == "mask" else found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
+    photo, photos = photo_index(rows["photo"].to_list())
+    names, limits = (KEYPOINT_NUMBERS, (20,)) if kind == "keypoint" else (BOX_NUMBERS, (1, 10, 100))
+    nothing = np.zeros(len(found), dtype=bool)
+    rules = Conditions(names, limits, areas, ignored(truth), nothing, ~nothing, {})
+    return weighable(truth, found, near, rules, photo, photos), photos
+
+
 @pytest.mark.parametrize("kind", sorted(MODULES))
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_ap_of_equal_weights_is_the_engines(kind: str, seed: int) -> None:
+def test_equal_weights_give_all_the_engines_numbers(kind: str, seed: int) -> None:
     rows, setting = rows_of(kind, seed)
-    module = MODULES[kind]
-    truth, found = module._sides(rows)
-    ignore = truth.crowd.copy()
-    if truth.keypoints is not None:
-        ignore |= ~(truth.keypoints[:, 2::3] > 0).any(axis=1)
-    areas = found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
-    limit = 20 if kind == "keypoint" else 100
-    ranked = rank(truth, found, ignore, areas, rows.height, limit, module._similar(truth, found))
-    photo, photos = photo_index(rows["photo"].to_list())
-    statistic = weighted_ap(ranked, photo, photos)
-    summary = module.SCORER.summarize(rows, setting)
-    assert statistic(np.ones((1, photos)))[0] == pytest.approx(summary.numbers["AP"], abs=1e-12)
-    got = summary.intervals["AP"]
-    assert got.low <= summary.numbers["AP"] <= got.high
-    assert got.low < got.high
+    ready, photos = ready_of(kind, rows)
+    summary = MODULES[kind].SCORER.summarize(rows, setting)
+    names = KEYPOINT_NUMBERS if kind == "keypoint" else BOX_NUMBERS
+    for dtype, close in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        got = numbers(ready, np.ones((photos, 1), dtype))
+        assert tuple(got) == names
+        for name in names:
+            expected = summary.numbers[name]
+            assert got[name][0] == pytest.approx(np.nan if expected is None else expected, abs=close, nan_ok=True)
+    for name in summary.intervals:
+        one = summary.intervals[name]
+        assert one.low <= summary.numbers[name] <= one.high
+    assert summary.intervals["AP"].low < summary.intervals["AP"].high
+
+
+@pytest.mark.parametrize("kind", sorted(MODULES))
+def test_weights_are_photos_drawn_again_and_again(kind: str) -> None:
+    """Weighted numbers against the engine run on a set in which every photo stands as often as its weight."""
+    rows, setting = rows_of(kind, 4, 15)
+    rng = np.random.default_rng(9)  # copies of one answer may tie, two answers may not
+    scores = [rng.random(len(one)).tolist() for one in rows["found_class"].to_list()]
+    rows = rows.with_columns(pl.Series("found_score", scores, pl.List(pl.Float64)))
+    ready, photos = ready_of(kind, rows)
+    weights = np.random.default_rng(2).integers(0, 4, (photos, 90))
+    several, alone = numbers(ready, weights.astype(np.float64)), numbers(ready, weights[:, :1].astype(np.float64))
+    for name in alone:  # both ways to accumulate
+        assert several[name][0] == pytest.approx(alone[name][0], abs=1e-12, nan_ok=True)
+    index, _ = photo_index(rows["photo"].to_list())
+    for column in range(3):
+        copies = [
+            rows.filter(pl.Series(weights[index, column] > n)).with_columns(pl.col("id", "photo") + f"#{n}")
+            for n in range(3)
+        ]
+        again = MODULES[kind].SCORER.summarize(pl.concat(copies), replace(setting, resamples=0)).numbers
+        for name, values in several.items():
+            expected = np.nan if again[name] is None else again[name]
+            assert values[column] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 def test_a_photo_of_weight_two_is_a_photo_seen_twice() -> None:

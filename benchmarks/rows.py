@@ -1,0 +1,98 @@
+"""Rows on disk: one Parquet file a suite, source and split, which alone is enough for a new summary.
+
+Beside the rows it holds, as metadata, which suite they are of and the classes of their source, so that neither the model nor
+the dataset nor the predictions are needed again.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (pyarrow ships no types)
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.scorer import Engine, Setting, vocabulary_of
+from vtinstruct.record import Category
+
+META = b"refvlm-bench"
+VERSION = 1
+
+
+class RowsError(Exception):
+    """A file of rows that cannot be used; one line with the file, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What a file of rows is of. `made_with` says which code, dataset and rules they came from: rows of equal `made_with`
+    say the same of the same answer to the same sample."""
+
+    suite: str
+    suite_version: int
+    source: str
+    split: str
+    made_with: str = ""
+
+
+def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping[int, Category]) -> None:
+    """Write the file whole or not at all."""
+    said = {"version": VERSION, **asdict(whose), "categories": [asdict(category) for category in categories.values()]}
+    table: Any = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = table.replace_schema_metadata({META: json.dumps(said, ensure_ascii=False, sort_keys=True)})
+    words: Any = [f.name for f in table.schema if pa.types.is_large_string(f.type)]
+    temporary = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table, temporary, compression="lz4", row_group_size=500, use_dictionary=words, write_statistics=False
+    )
+    temporary.replace(path)
+
+
+def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
+    """Rows, whose they are, and the classes of their source. Raises `RowsError`."""
+    try:
+        with pq.ParquetFile(path) as file:
+            said: Any = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
+            rows = cast(pl.DataFrame, pl.from_arrow(file.read()))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RowsError(f"{path} cannot be read ({error}); rows that `refvlm-bench score` kept are right") from error
+    if not isinstance(said, dict) or cast(dict[str, Any], said).get("version") != VERSION:
+        raise RowsError(f"{path} holds no rows of this version; score the predictions again")
+    fields = cast(dict[str, Any], said)
+    try:
+        categories = msgspec.convert(fields.pop("categories"), list[Category])
+        whose = msgspec.convert(fields, Whose)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise RowsError(f"{path} lacks or garbles a field ({error}); score the predictions again") from error
+    return rows, whose, {category.id: category for category in categories}
+
+
+def setting_of(categories: Mapping[int, Category], engine: Engine, resamples: int, seed: int) -> Setting:
+    """What a summary of kept rows may use."""
+    return Setting(
+        vocabulary=vocabulary_of(tuple(categories.values())), categories=categories, engine=engine,
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts "coco:9" before "coco:10": official scripts order photos by number, and that order breaks ties."""
+    return tuple((1, int(p), "") if p.isdigit() else (0, 0, p) for p in re.split(r"([0-9]+)", text))
+
+
+def in_photo_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows by photo number, then id: whatever order they were scored or merged in."""
+    keys = [(natural_key(photo), id_) for photo, id_ in zip(rows["photo"], rows["id"], strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return rows if order == list(range(len(keys))) else rows[order]

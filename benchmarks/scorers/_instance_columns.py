@@ -1,0 +1,193 @@
+"""Rows of instance tasks by the block: stored samples and plain answers as columns, to the rows of `_instances.py`."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+# (pyarrow ships no types)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from benchmarks.plain import CONCEPT, REFERENCES, Block
+from benchmarks.scorer import Prepared, Setting, class_key
+from benchmarks.scorers._instances import class_of, open_class_id
+from vtinstruct.units import UnitKind
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Units:
+    """The units of a batch of samples, end to end: those of their answers, or of `evaluation.ignore`. `row` (U,) says whose
+    each is."""
+
+    def __init__(self, lists: Any) -> None:
+        self.row: Ints = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+        flat = pc.list_flatten(lists)
+        self._fields = dict(zip([f.name for f in flat.type], flat.flatten(), strict=True))
+
+    def __len__(self) -> int:
+        return self.row.size
+
+    def field(self, name: str) -> Any:
+        """One field of all units, a pyarrow array."""
+        return self._fields[name]
+
+    def ints(self, name: str) -> Ints:
+        return self.field(name).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A number a unit, NaN where there is none."""
+        return self.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+
+    def bools(self, name: str) -> Bools:
+        return pc.fill_null(self.field(name), False).to_numpy(zero_copy_only=False).astype(np.bool_)
+
+    def kinds(self) -> NDArray[np.str_]:
+        """The unit kind by name, "" where there is none."""
+        return np.asarray(pc.fill_null(self.field("kind"), "").to_numpy(zero_copy_only=False)).astype(np.str_)
+
+    def has(self, name: str) -> Bools:
+        return self.field(name).is_valid().to_numpy(zero_copy_only=False)
+
+    def boxes(self) -> NDArray[np.float64]:
+        """box_xyxy (U, 4), NaN where there is none."""
+        found = np.full((len(self), 4), np.nan)
+        valid = self.has("box_xyxy")
+        found[valid] = pc.list_flatten(self.field("box_xyxy")).to_numpy(zero_copy_only=False).reshape(-1, 4)
+        return found
+
+    def rles(self) -> tuple[list[bytes], Ints]:
+        """Masks' strings (b"" where there is none) and sizes (U, 2), height first."""
+        mask = self.field("mask_rle")
+        size, counts = mask.flatten()
+        sizes = np.ones((len(self), 2), dtype=np.int64)
+        valid = size.is_valid().to_numpy(zero_copy_only=False)
+        sizes[valid] = pc.list_flatten(size).to_numpy(zero_copy_only=False).reshape(-1, 2)
+        return pc.fill_null(counts, b"").to_pylist(), sizes
+
+    def classes(self, setting: Setting, phrase: str) -> Ints:
+        """The class id of each: the source's, or its name's (the `phrase` field where the source gives no name)."""
+        return self._each(lambda phrase, category, id_: _true_class(category or phrase, id_, setting), phrase)
+
+    def consistent(self, setting: Setting) -> Bools:
+        """Whether the phrase alone means the very class of the unit, so that no sample has words of its own."""
+        return self._each(
+            lambda phrase, category, id_: class_of(phrase, setting) == _true_class(category or phrase, id_, setting),
+            "phrase",
+        ).astype(np.bool_)
+
+    def _each(self, ask: Callable[[str, str, int], int], phrase: str) -> Ints:
+        """Ask once for every different (phrase, category, category id)."""
+        words = [pl.from_arrow(pc.fill_null(self.field(name), "")) for name in (phrase, "category")]
+        table = pl.DataFrame({"p": words[0], "c": words[1], "i": self.ints("category_id")})
+        known = table.unique()
+        asked = pl.Series("a", [int(ask(*row)) for row in known.iter_rows()], pl.Int64)
+        joined = table.join(known.with_columns(asked), on=["p", "c", "i"], how="left", maintain_order="left")
+        return joined["a"].to_numpy().astype(np.int64)
+
+
+def _true_class(name: str, category_id: int, setting: Setting) -> int:
+    return category_id if category_id >= 0 else setting.vocabulary.get(class_key(name), open_class_id(name))
+
+
+Value = Callable[[Units, bool], tuple[Bools, Bools]]  # units, whether ignored ones -> which have a value, which are odd
+
+
+def prepare(
+    rows: Any, setting: Setting, kind: UnitKind, value: Value, more: Callable[[Units], dict[str, Any]]
+) -> Prepared:
+    """The annotated side of a batch. `value` says which units have one of the kind, and which are odd, so that their samples
+    need the long road; `more` gives box_xywh, area and further columns (by unit) of units with a value."""
+    image = rows.column("image")
+    messages = pc.list_value_length(rows.column("messages")).to_numpy(zero_copy_only=False)
+    plain = (messages == 2) & image.is_valid().to_numpy(zero_copy_only=False)
+    photo = dict(zip([f.name for f in image.type], image.flatten(), strict=True))
+    evaluation = rows.column("evaluation")
+    asked = dict(zip([f.name for f in evaluation.type], evaluation.flatten(), strict=True))
+    answer, ignore = Units(rows.column("units")), Units(asked["ignore"])
+    plain &= ~_any(rows.num_rows, answer.row[(answer.kinds() == kind) & ~answer.consistent(setting)])
+    if setting.vocabulary:
+        concepts = pc.list_flatten(asked["concepts"]).to_pylist()
+        strange = [class_key(concept) not in setting.vocabulary for concept in concepts]
+        whose = pc.list_parent_indices(asked["concepts"]).to_numpy(zero_copy_only=False)
+        plain &= ~_any(rows.num_rows, whose[np.array(strange, dtype=np.bool_)])
+    pieces: list[dict[str, Any]] = []
+    for units, ignored in ((answer, False), (ignore, True)):
+        have, odd = value(units, ignored)
+        plain &= ~_any(rows.num_rows, units.row[odd])
+        columns = more(units)
+        area = units.floats("area")
+        columns["true_area"] = np.where(np.isnan(area), columns["true_area"], area)
+        columns["true_class"] = units.classes(setting, "category" if ignored else "phrase")
+        columns["true_crowd"] = units.bools("crowd") | ignored
+        pieces.append({"row": units.row[have], **{n: _pick(c, have) for n, c in columns.items()}})
+    row = np.concatenate([piece["row"] for piece in pieces])
+    order = np.argsort(row, kind="stable")  # a sample's annotated instances, then those to ignore
+    counts = np.bincount(row, minlength=rows.num_rows)
+    frame = {
+        name: lists(_pick(_joined(pieces[0][name], pieces[1][name]), order), counts)
+        for name in pieces[0]
+        if name != "row"
+    }
+    width, height = (pl.Series(photo[side].to_pylist(), dtype=pl.Int64) for side in ("width", "height"))
+    return Prepared(plain, pl.DataFrame({"width": width, "height": height, **frame}))
+
+
+def _any(rows: int, whose: Any) -> Bools:
+    found = np.zeros(rows, dtype=np.bool_)
+    found[whose] = True
+    return found
+
+
+def _pick(column: Any, which: Any) -> Any:
+    if isinstance(column, list):
+        return [column[i] for i in (np.flatnonzero(which) if which.dtype == np.bool_ else which).tolist()]
+    return column[which]
+
+
+def _joined(one: Any, other: Any) -> Any:
+    return one + other if isinstance(one, list) else np.concatenate([one, other])
+
+
+def lists(values: Any, counts: Ints) -> pl.Series:
+    """A list column of flat values, so many a row; (N, K) values become K numbers each."""
+    if isinstance(values, list):
+        flat, width = pa.array(values, pa.large_binary()), 1
+    else:
+        flat, width = pa.array(values.reshape(-1)), 1 if values.ndim == 1 else values.shape[1]
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts * width)])
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), flat)))
+
+
+def found_columns(block: Block, setting: Setting, columns: dict[str, Any]) -> pl.DataFrame:
+    """The answered side of a block: class, confidence, and the `columns` (by unit) of units of known classes; the phrases of
+    the others."""
+    known: dict[str, int] = {}
+    phrases = list(chain.from_iterable(block.triplets))
+    for phrase in set(map(CONCEPT, phrases)):
+        category = class_of(phrase, setting)
+        known[phrase] = -1 if category is None else category
+    several = np.fromiter(map(REFERENCES, phrases), np.int64, len(phrases))
+    category = np.fromiter(map(known.__getitem__, map(CONCEPT, phrases)), np.int64, len(phrases))
+    category = np.repeat(category, several)
+    owner = np.repeat(np.arange(len(block)), block.counts)
+    fine = category >= 0
+    unknown: list[list[str]] = [[] for _ in range(len(block))]
+    for index in np.unique(owner[~fine]).tolist():
+        unknown[index] = [t.concept for t in block.triplets[index] if known[t.concept] < 0 for _ in range(t.references)]
+    counts = np.bincount(owner[fine], minlength=len(block))
+    scores = lists(block.scores[fine], counts).list.eval(pl.element().fill_nan(None))
+    found = {name: lists(_pick(column, fine), counts) for name, column in columns.items()}
+    return pl.DataFrame(
+        {"found_class": lists(category[fine], counts), "found_score": scores, **found,
+         "unknown": pl.Series(unknown, dtype=pl.List(pl.String))}
+    )  # fmt: skip

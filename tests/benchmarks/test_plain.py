@@ -1,0 +1,105 @@
+"""The quick road by columns and the long one by dialogues end at the same rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import sweep
+from benchmarks.dataset import open_dataset
+from benchmarks.score import Options, read_truths, score_file
+from tests.benchmarks.made import coco_dialogues, made_coco, prediction_of, write_dataset, write_predictions
+from tests.benchmarks.perturbed import perturbed
+from vtinstruct.dialogue import Triplet
+
+TASKS = {"box": "det", "mask": "seg", "keypoint": "keypoints"}
+
+
+def answers(root: Path, seed: int, damage: bool) -> tuple[Path, Path]:
+    """A dataset of boxes, masks and poses, and perturbed answers, some of them damaged in many ways, some left out."""
+    coco, rng = made_coco(seed, photos=30), np.random.default_rng(seed)
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    truths = [t for kind, task in TASKS.items() for t in coco_dialogues(coco, task, kind)]
+    data = write_dataset(root / "data", truths, {name: id_ for id_, name in names.items()}, photos=False)
+    found = []
+    for truth in truths:
+        kind = next(k for k, task in TASKS.items() if task == truth.task)
+        parts: list[Any] = [Triplet(n, kind, (r,)) for n, r in perturbed(truth, rng, names)]  # type: ignore[arg-type]
+        parts += [Triplet("unicorn", kind, ())] if rng.random() < 0.1 else []  # type: ignore[arg-type]
+        if rng.random() < 0.9:
+            found.append(prediction_of(truth, parts or ["Nothing."]))
+    path = write_predictions(root / "predictions.jsonl", open_dataset(data)[0].hash, found)
+    if damage:
+        head, *lines = path.read_text().splitlines()
+        path.write_text("\n".join([head, *(spoiled(line, rng) for line in lines)]) + "\n")
+    return data, path
+
+
+def spoiled(line: str, rng: np.random.Generator) -> str:
+    wire = json.loads(line)
+    unit = wire["units"][0] if wire["units"] else {}
+    match int(rng.integers(0, 14)):
+        case 0:
+            wire["text"] = wire["text"].replace("<Phrase>", "<Phrase", 1)
+        case 1:
+            wire["units"] = wire["units"][1:]
+        case 2:
+            wire["text"] = wire["text"].replace("dog", "a unicorn")
+        case 3:
+            wire["turn"] = 1
+        case 4:
+            wire["turn"] = 0
+        case 5 if "box_xyxy" in unit:
+            unit["box_xyxy"] = [5, 0, 1, 1e9]
+        case 6 if "mask_rle" in unit:
+            unit["mask_rle"]["counts"] += "4"
+        case 7 if "mask_rle" in unit:
+            unit["mask_rle"]["size_hw"] = [160, 120]
+        case 8 if unit:
+            unit.pop("score")
+        case 9 if unit:
+            wire["units"][0] = None
+        case 10 if "keypoints_xyv" in unit:
+            unit["keypoints_xyv"][0] = [1e9, 0, 2]
+        case 11:
+            wire["text"] = f"<Task>\nUnit decode (False).\n</Task>\n{wire['text']}"
+        case 12 if "box_xyxy" in unit:
+            return json.dumps(wire).replace(str(unit["box_xyxy"][0]), "NaN", 1)
+        case _:
+            pass
+    return json.dumps(wire)
+
+
+@pytest.mark.parametrize("damage", [False, True])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_both_roads_give_the_same_rows(
+    tmp_path: Path, seed: int, damage: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, predictions = answers(tmp_path, seed, damage)
+    dataset, splits = open_dataset(data)
+    options = Options(splits, resamples=0)
+    looked: list[str] = []
+    careful = sweep.check_answer
+
+    def check(prediction: Any, *rest: Any) -> Any:
+        looked.append(prediction.id)
+        return careful(prediction, *rest)
+
+    monkeypatch.setattr(sweep, "check_answer", check)
+    quick = score_file(predictions, dataset, tmp_path / "quick", options, read_truths(dataset, options))
+    careful_ones = len(looked)
+    monkeypatch.setattr(sweep.Sweep, "_is_plain", lambda self, batch: np.zeros(10_000, dtype=bool))
+    slow = score_file(predictions, dataset, tmp_path / "slow", options, read_truths(dataset, options))
+    assert quick == slow
+    for suite in quick.suites:
+        one, other = (pl.read_parquet(tmp_path / road / suite.rows) for road in ("quick", "slow"))
+        assert one.equals(other), suite.suite
+    assert {suite.suite for suite in quick.suites} == {"det", "seg", "keypoints", "trp"}
+    boxes_and_masks = sum(1 for id_ in looked[careful_ones:] if "/keypoints/" not in id_)
+    quickly = boxes_and_masks - sum(1 for id_ in looked[:careful_ones] if "/keypoints/" not in id_)
+    assert quickly > 0.4 * boxes_and_masks if damage else quickly == boxes_and_masks  # the quick road was taken
