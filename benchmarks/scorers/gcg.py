@@ -28,8 +28,9 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.engine import Instances, average_precision
 from benchmarks.intervals import mean_interval
+from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_triplets
-from benchmarks.scorers._instances import flat, in_photo_order, scores_of
+from benchmarks.scorers._instances import flat, ordered_scores
 from benchmarks.scorers._ngrams import cider_d
 from benchmarks.scorers._ptb import tokens
 from benchmarks.scorers.captions import FEW_PHOTOS, meteor_number, plain_words
@@ -174,7 +175,7 @@ def _side(rows: pl.DataFrame, side: str) -> Instances:
     if side == "true":
         area, crowd = flat(rows["true_area"], np.float64), np.zeros(len(boxes), dtype=np.bool_)
         return Instances(image, one_class, boxes, area, crowd, rles=rles)
-    return Instances(image, one_class, boxes, score=scores_of(rows)[0], rles=rles)
+    return Instances(image, one_class, boxes, score=ordered_scores(flat(rows["found_score"], np.float64))[0], rles=rles)
 
 
 def _ap50(rows: pl.DataFrame, setting: Setting) -> tuple[float | None, float | None]:
