@@ -147,17 +147,21 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(200, {"commitUrl": address, "commitOid": f"{number:040d}", "pullRequestUrl": None})
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # uploads come several at a time
+
+
 class Running:
     """A Hub behind an address; use as a context manager."""
 
     def __init__(self) -> None:
         self.hub = Hub()
         handler = type("Handler", (_Handler,), {"hub": self.hub})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Running:
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
 

@@ -17,6 +17,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from vtinstruct import album, card
 from vtinstruct.build import Options, build, choose
+from vtinstruct.build.mix import Mix, Shares
 from vtinstruct.build.progress import Silent
 from vtinstruct.features import json_features, yaml_features
 from vtinstruct.manifest import DropCount, Manifest, Shard, SourceInfo, read_manifest
@@ -102,6 +103,16 @@ def test_a_mix_has_a_configuration_of_its_name():
     assert names("stage1") == ["all", "stage1", "det"]
     for taken in ("det", "images", "a/b", "all"):
         assert names(taken) == ["all", "det"]
+
+
+def test_a_dataset_loads_by_its_mix(handmade, tmp_path, load):
+    for number in range(4):
+        handmade.add(number)
+    mix = Mix("half", tasks=Shares(1.0, {"caption": 0.5}))
+    build(handmade.chosen(), Options(("caption", "rec"), mix=mix), tmp_path / "out", Silent())
+    rows = load(tmp_path / "out", "half", "train")
+    assert rows == [d for task in ("caption", "rec") for d in read_dialogues(tmp_path / "out", task, "train")]
+    assert 4 < len(rows) <= 8
 
 
 def test_another_content_is_another_version():
