@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
+FILE_BYTES = 400_000_000
 GROUPS_KEPT = 4  # decoded row groups of a Parquet album
 
 
@@ -128,10 +129,8 @@ def _batches(pictures: Iterable[_Picture], read: Callable[[str], bytes]) -> Iter
         yield _batch(waiting, data)
 
 
-def write_album(
-    root: Path, named: Named, read: Callable[[str], bytes], format: Format, most: int
-) -> tuple[ImageFile, ...]:
-    """Write every named file into shards of about `most` bytes below `root`; `read` gives a path's bytes. Raises
+def write_album(root: Path, named: Named, read: Callable[[str], bytes], format: Format) -> tuple[ImageFile, ...]:
+    """Write every named file into shards of about `FILE_BYTES` below `root`; `read` gives a path's bytes. Raises
     `DatasetError` on a photo that is not the one its rows were made for."""
     folder = root / "data" / CONFIG / SPLIT
     batches = _batches(_pictures(named, read), read)
@@ -140,7 +139,7 @@ def write_album(
     while waiting is not None:
         size = 0
         with StreamWriter(folder / f"{len(done)}.{format}", SCHEMA) as writer:
-            while waiting is not None and size < most:
+            while waiting is not None and size < FILE_BYTES:
                 writer.write_batch(waiting)
                 size += waiting.nbytes
                 waiting = next(batches, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from vtinstruct.manifest import DatasetError
 from vtinstruct.plugins import UnknownPlugin
 from vtinstruct.source import SourceError
 from vtinstruct.version import VERSION
+
+if TYPE_CHECKING:
+    from vtinstruct.streams import Format
 
 app = typer.Typer(
     add_completion=False,
@@ -90,12 +93,10 @@ def build(
     from vtinstruct.build.licences import read_licences
     from vtinstruct.build.mix import read_mix
     from vtinstruct.build.progress import leak_table, summary_table, watching
-    from vtinstruct.streams import FORMATS
 
     if photos not in ("link", "copy"):
         raise DatasetError(f"--photos {photos}: link or copy is right")
-    if format not in FORMATS:
-        raise DatasetError(f"--format {format}: {' or '.join(FORMATS)} is right")
+    form = _format(format)
     if (photos == "copy" or embed) and skip_photo_check:
         raise DatasetError(f"{'--embed' if embed else '--photos copy'} reads every photo; leave out --skip-photo-check")
     if photos == "copy" and embed:
@@ -110,7 +111,7 @@ def build(
         mix=read_mix(mix) if mix else None,
         exclude_images_of=tuple(exclude_images_of or ()),
         licences=read_licences(licence or ()),
-        format=format,
+        format=form,
         embed=embed,
     )
     with watching(Console(stderr=True)) as watcher:
@@ -212,6 +213,38 @@ def export(
         for reason, count in counts.items():
             print(f"{what}: {count} x {reason}")
     print(f"{done.dialogues} dialogues, {len(done.files)} files: {out}")
+
+
+@app.command()
+def repack(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    format: Annotated[str, typer.Option(help="arrow or parquet.")] = "parquet",
+    embed: Annotated[bool, typer.Option("--embed", help="Put photos and depth maps into the dataset's files.")] = False,
+) -> None:
+    """Write a built dataset in another form: Parquet or Arrow, photos taken in; the bytes a build would have given."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from vtinstruct.repack import repack as run_repack
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("repacking")
+        done = run_repack(
+            folder, out, _format(format), embed, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    files = (*done.files, *done.images)
+    print(f"{sum(file.rows for file in done.files)} dialogues, {sum(file.bytes for file in files)} bytes: {out}")
+
+
+def _format(text: str) -> Format:
+    from vtinstruct.streams import FORMATS
+
+    for known in FORMATS:
+        if text == known:
+            return known
+    raise DatasetError(f"--format {text}: {' or '.join(FORMATS)} is right")
 
 
 @app.command()

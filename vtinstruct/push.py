@@ -77,7 +77,9 @@ def push(
     unreachable = cast(tuple[type[Exception], ...], HfHubHTTPError.__bases__)
     files = {file.path: file for file in _files(root, repo, api.endpoint, photos)}
     if len(files) > MOST_FILES:
-        raise DatasetError(f"{root}: {len(files)} files are too many for a commit; build with --embed and push that")
+        raise DatasetError(
+            f"{root}: {len(files)} files are too many for a commit; `vtinstruct repack --embed` makes few"
+        )
     try:
         there = _remote(api, repo, revision)
         _refuse_strangers(there, repo)
@@ -130,8 +132,8 @@ def _photos(root: Path) -> Iterator[LocalFile]:
     links = [path for path in ([folder, *folder.iterdir()] if folder.is_dir() else []) if path.is_symlink()]
     if links:
         raise DatasetError(
-            f"{links[0]}: photos are linked, and links lead nowhere on the Hub; build with --embed (or --photos copy), "
-            "or push --without-photos"
+            f"{links[0]}: photos are linked, and links lead nowhere on the Hub; repack it with --embed "
+            "(or build it with --photos copy), or push --without-photos"
         )
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -157,7 +157,7 @@ def test_a_rebuild_without_and_with_is_what_it_says(handmade, tmp_path):
 
 
 def test_many_files_make_several_shards_in_order(handmade, tmp_path, monkeypatch):
-    monkeypatch.setattr("vtinstruct.build.finish.IMAGE_BYTES", 1)
+    monkeypatch.setattr("vtinstruct.album.FILE_BYTES", 1)
     monkeypatch.setattr("vtinstruct.album.BATCH_ROWS", 2)
     for number in range(5):
         handmade.add(number)

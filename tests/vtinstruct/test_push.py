@@ -134,7 +134,9 @@ def test_photos_that_are_links_copies_or_left_out(hub, chosen, tmp_path):
     linked, copied = tmp_path / "linked", tmp_path / "copied"
     build(chosen, Options(("rec",)), linked, Silent())
     build(chosen, Options(("rec",), copy_photos=True), copied, Silent())
-    with pytest.raises(DatasetError, match="photos are linked, and links lead nowhere on the Hub; build with --embed"):
+    with pytest.raises(
+        DatasetError, match="photos are linked, and links lead nowhere on the Hub; repack it with --embed"
+    ):
         push(linked, REPO, api=hub.api)
     push(copied, REPO, api=hub.api)
     arrived = hub.hub.save(tmp_path / "arrived")
@@ -173,7 +175,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(portable, monkeypatch):
 
 def test_too_many_files_for_a_commit(hub, portable, monkeypatch):
     monkeypatch.setattr("vtinstruct.push.MOST_FILES", 3)
-    with pytest.raises(DatasetError, match="files are too many for a commit; build with --embed"):
+    with pytest.raises(DatasetError, match="files are too many for a commit; `vtinstruct repack --embed`"):
         push(portable, REPO, api=hub.api)
 
 

@@ -35,7 +35,6 @@ from vtinstruct.version import VERSION
 SHARD_BYTES = 400_000_000
 # what is moved in, in this order: the manifest last
 PUBLISHED = ("data", FOLDER, manifest.LEDGER, croissant.NAME, card.README, manifest.NAME)
-IMAGE_BYTES = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +93,7 @@ def stage(plan: Plan, chunks: Path, staging: Path, inputs: TextIO, step: Callabl
         overlaps(staging, files),
         images,
     )
-    for path, text in card.side_files(done).items():
-        write_atomically(staging / path, text)
-    write_atomically(staging / card.README, card.card(done))
-    write_atomically(staging / manifest.NAME, manifest.manifest_to_json(done))
+    write_card(staging, done)
     return done
 
 
@@ -113,18 +109,12 @@ def _embed(plan: Plan, staging: Path, files: Sequence[Shard]) -> tuple[ImageFile
                 f"{relative}: {error.strerror or error}; it was there when its rows were made"
             ) from error
 
-    return write_album(
-        staging, named_by(staging / shard.path for shard in files), read, plan.options.format, IMAGE_BYTES
-    )
+    return write_album(staging, named_by(staging / shard.path for shard in files), read, plan.options.format)
 
 
 def _content_options(plan: Plan) -> dict[str, object]:
     options = plan.options
     said: dict[str, object] = {"tasks": list(options.tasks), "limit": options.limit, "photo_check": options.photo_check}
-    if options.format != "arrow":
-        said["format"] = options.format
-    if options.embed:
-        said["embed"] = True
     if options.licences.patterns:
         said["licences"] = list(options.licences.patterns)
     if options.mix is not None:
@@ -133,7 +123,25 @@ def _content_options(plan: Plan) -> dict[str, object]:
         splits = dict(sorted(plan.excluded.splits.items()))
         unread = dict(sorted(plan.excluded.unread.items()))
         said["exclude_images_of"] = {"splits": splits, "unread": unread, "sha256": plan.excluded.digest()}
+    return said | form_options(options.format, options.embed)
+
+
+def form_options(format: Format, embed: bool) -> dict[str, object]:
+    """What a manifest's options say of the form, where it is not the usual one."""
+    said: dict[str, object] = {}
+    if format != "arrow":
+        said["format"] = format
+    if embed:
+        said["embed"] = True
     return said
+
+
+def write_card(root: Path, done: Manifest) -> None:
+    """Everything around the shards that a manifest gives: side files, card, and last the manifest itself."""
+    for path, text in card.side_files(done).items():
+        write_atomically(root / path, text)
+    write_atomically(root / card.README, card.card(done))
+    write_atomically(root / manifest.NAME, manifest.manifest_to_json(done))
 
 
 def _sampled_out(plan: Plan, receipts: _Receipts) -> tuple[SampledOut, ...]:
