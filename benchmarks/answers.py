@@ -19,7 +19,7 @@ from vtinstruct import trp
 from vtinstruct.answer_lines import Prediction, decode_line, read_line
 from vtinstruct.dialogue import Dialogue, Part, Prompt, Reference, Triplet
 from vtinstruct.geometry import GeometryError, check_rle
-from vtinstruct.photos import PhotoError, read_depth
+from vtinstruct.photos import PhotoError, read_inverse_depth
 from vtinstruct.prediction import Header, PredictionsError, answer_lines, read_header
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit, kind_of
 
@@ -161,7 +161,7 @@ def _mask_problem(mask: Mask, size_wh: tuple[int, int] | None) -> str:
 
 def _depth_problem(depth: Depth, size_wh: tuple[int, int] | None, folder: Path) -> str:
     try:
-        read_depth(folder, depth, size_wh)
+        read_inverse_depth(folder, depth, size_wh)  # either frame
     except PhotoError as error:
         return f"unit: {error.reason}"
     return ""

@@ -7,6 +7,10 @@ disparity of Ranftl et al., "Towards Robust Monocular Depth Estimation" (TPAMI 2
 
 Only pixels with a true depth in (0.001 m, cap) inside the crop count; predictions are clipped to [0.001 m, cap] after alignment,
 so an unfilled pixel (0) is an error, not a hole. A missing map is 0.001 m everywhere, never aligned.
+
+Relative truth (inverse depth of unknown scale and shift) has numbers of its own: the answer's inverse depth is fitted to it by
+least squares, scale (not below 0) and shift, per photo (Ranftl et al., eq. 4), and what is left counts in units of the truth's
+mean absolute deviation from its median. A missing map is a flat one, which no map fits worse than.
 """
 
 from __future__ import annotations
@@ -36,6 +40,12 @@ MEANINGS = {
     "d1": ("share of pixels with max(found/true, true/found) < 1.25", True), "d2": ("the same, < 1.25^2", True),
     "d3": ("the same, < 1.25^3", True),
 }  # fmt: skip
+
+
+RELATIVE = {
+    "MAE[relative,affine]": "mean |fitted - true| inverse depth, in units of the truth's spread",
+    "RMSE[relative,affine]": "root mean square of the same",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +119,17 @@ def errors(true: Floats, found: Floats | None, protocol: Protocol) -> dict[str, 
         "RMSElog": math.sqrt(float((logs**2).mean())), "log10": float(np.abs(np.log10(f) - np.log10(t)).mean()),
         "SILog": 100 * float(logs.std()), **{f"d{k}": float((factor < 1.25**k).mean()) for k in (1, 2, 3)},
     }  # fmt: skip
+
+
+def relative_errors(true: Floats, known: NDArray[np.bool_], found: Floats | None) -> dict[str, float] | None:
+    """The two numbers of one photo whose true inverse depth is relative; None when it is nowhere known, or flat."""
+    t = true[known]
+    spread = float(np.abs(t - np.median(t)).mean()) if t.size else 0.0
+    if spread <= 0:
+        return None
+    f = np.zeros_like(t) if found is None else found[known]
+    centred, wanted = f - f.mean(), t - t.mean()
+    square = float((centred**2).sum())
+    scale = max(float((centred * wanted).sum()) / square, 0.0) if square > 0 else 0.0  # below 0: far taken for near
+    off = (scale * centred - wanted) / spread
+    return dict(zip(RELATIVE, (float(np.abs(off).mean()), math.sqrt(float((off**2).mean()))), strict=True))

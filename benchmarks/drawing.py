@@ -20,7 +20,7 @@ from PIL import Image
 from vtinstruct.dialogue import Prompt, Triplet
 from vtinstruct.drawing import LIMBS, outline
 from vtinstruct.geometry import GeometryError
-from vtinstruct.photos import PhotoError, read_depth
+from vtinstruct.photos import PhotoError, read_depth, read_inverse_depth
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle
 
 SIDE = 300  # pixels of a thumbnail's longer side
@@ -153,7 +153,13 @@ def _mask(rle: Rle, canvas: Canvas, ink: str, alpha: float = 0.45) -> str:
 
 def _depth(depth: Depth, folder: Path, size_wh: tuple[int, int]) -> str:
     try:
-        metres = read_depth(folder, depth, size_wh).astype(np.float64)
+        if depth.frame == "metres":
+            metres = read_depth(folder, depth, size_wh).astype(np.float64)
+        else:  # any scale is as good as another: from 0.5 m for the nearest to 20 m for the farthest
+            inverse, known = read_inverse_depth(folder, depth, size_wh)
+            low, high = (float(inverse[known].min()), float(inverse[known].max())) if known.any() else (0.0, 0.0)
+            share = (inverse.astype(np.float64) - low) / max(high - low, 1e-9)
+            metres = known / (1 / 20 + (1 / 0.5 - 1 / 20) * share.clip(0, 1))
     except PhotoError:
         return ""
     return image_tag(data_uri(depth_picture(metres), "JPEG"), size_wh)

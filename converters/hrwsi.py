@@ -1,7 +1,8 @@
 """HR-WSI: web stereo photos with relative disparity and masks of where it holds.
 
 Format: KexianHust/Structure-Guided-Ranking-Loss (CVPR 2020): `imgs/`, `gts/`, `valid_masks/` of the same names. Disparity from
-unrectified stereo is inverse depth up to an unknown scale and shift, so it is an `InverseDepth`, never metres.
+unrectified stereo is inverse depth up to an unknown scale and shift, so its
+frame is `relative_inverse`, never metres. The mask of where it holds is read with its record.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from converters._coco_layout import PhotoFolder
-from converters._label_maps import below, files_below, first_folder, header_size
+from converters._label_maps import below, files_below, first_folder, header_size, read_labels
 from converters._notes import Fault, Notes
 from converters._rows import Slotted
-from vtinstruct.record import Drop, InverseDepth, Origin, Photo, Record
+from vtinstruct.geometry import encode_mask
+from vtinstruct.record import Drop, Origin, Photo, Record
 from vtinstruct.source import Source, SourceError
+from vtinstruct.units import Depth
 
 NAME = "hrwsi"
 SPLITS = ("train", "val")
@@ -38,12 +41,15 @@ class _Split:
         photo = PhotoFolder(self.root, "").path_of(f"{self.folder}/imgs/{name}.jpg")
         disparity, valid = f"{self.folder}/gts/{name}.png", f"{self.folder}/valid_masks/{name}.png"
         size_wh = header_size(self.root, photo)
-        for path in (disparity, valid):
-            found = _grey_size(below(self.root, path), path)
-            if found != size_wh:
+        found, levels = _grey_size(below(self.root, disparity), disparity)
+        holds = read_labels(self.root, valid)
+        for path, other in ((disparity, found), (valid, holds.shape[::-1])):
+            if other != size_wh:
                 raise Fault(
-                    "photo: another size", f"{photo} is {size_wh}, {path} {found} (width, height); one size is right"
+                    "photo: another size", f"{photo} is {size_wh}, {path} {other} (width, height); one size is right"
                 )
+        if not holds.any():
+            raise Fault("depth: holds nowhere", f"{valid} is 0 everywhere; pixels above 0 are right")
         return Record(
             id=name,
             source=NAME,
@@ -51,11 +57,12 @@ class _Split:
             licence=LICENCE,
             origin=Origin(disparity, name),
             photo=Photo(photo, size_wh, f"{NAME}:{name}"),
-            inverse_depth=InverseDepth(disparity, valid),
+            depth=Depth(disparity, 1 / levels, "relative_inverse", encode_mask(holds != 0)),
         )
 
 
-def _grey_size(path: Path, name: str) -> tuple[int, int]:
+def _grey_size(path: Path, name: str) -> tuple[tuple[int, int], int]:
+    """(width, height) of a grey picture and its largest value, from its header alone. Raises `Fault`."""
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             mode, size_wh = picture.mode, picture.size
@@ -63,7 +70,7 @@ def _grey_size(path: Path, name: str) -> tuple[int, int]:
         raise Fault("picture: unreadable", f"{name}: {error}; a whole picture is right") from error
     if mode not in ("1", "L", "I", "I;16"):
         raise Fault("picture: another kind", f"{name} has mode {mode}; grey is right")
-    return size_wh
+    return size_wh, {"1": 1, "L": 255}.get(mode, 65535)
 
 
 def _places(split: str) -> list[str]:
@@ -93,10 +100,10 @@ SOURCE = Source(
     title="HR-WSI",
     homepage="https://kexianhust.github.io/Structure-Guided-Ranking-Loss/",
     licence=LICENCE,
-    offers=frozenset({"image"}),
+    offers=frozenset({"image", "depth"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

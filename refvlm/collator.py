@@ -160,8 +160,8 @@ def messages(dialogue: Dialogue, plan: bool = False) -> list[tuple[str, str]]:
 def _value(unit: Unit, load_depth: LoadDepth) -> Value | None:
     if not isinstance(unit, Depth):
         return unit
-    metres = load_depth(unit)
-    return None if metres is None else DepthMap(metres)
+    depth = load_depth(unit)
+    return None if depth is None else DepthMap(depth, unit.frame == "relative_inverse")
 
 
 def _labels(ids: NDArray[np.int64], learn: NDArray[np.bool_]) -> NDArray[np.int64]:

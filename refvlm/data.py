@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from refvlm.collator import Seen
 from vtinstruct.dialogue import Dialogue, StoredPhoto
 from vtinstruct.manifest import DatasetError, is_training, read_manifest
-from vtinstruct.photos import PhotoError, open_photo, read_depth
+from vtinstruct.photos import PhotoError, open_photo, read_depth, read_inverse_depth
 from vtinstruct.rows import dialogue_from_row
 from vtinstruct.shards import open_batches
 from vtinstruct.units import Depth
@@ -80,8 +80,12 @@ class Shelf:
         return np.asarray(open_photo(self.root, photo), np.uint8)
 
     def load_depth(self, depth: Depth) -> NDArray[np.float32]:
-        """A depth map in metres. Raises `PhotoError` with its name."""
-        return read_depth(self.root, depth)
+        """A depth map in metres, or a relative one as inverse depth above 0 (its shift is free); 0 where it is not known.
+        Raises `PhotoError` with its name."""
+        if depth.frame == "metres":
+            return read_depth(self.root, depth)
+        inverse, known = read_inverse_depth(self.root, depth)
+        return (inverse + 1) * known
 
     def by_photo(self) -> list[list[Said]]:
         """The dialogues of every photo; each dialogue without a photo stands alone."""
@@ -152,7 +156,7 @@ class DatasetStore:
         return pixels
 
     def load_depth(self, depth: Depth) -> NDArray[np.float32] | None:
-        """A depth map in metres; None when it cannot be read (told once, counted)."""
+        """A depth map as `Shelf.load_depth` gives it; None when it cannot be read (told once, counted)."""
         try:
             return self._shelf.load_depth(depth)
         except PhotoError as error:

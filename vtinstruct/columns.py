@@ -285,7 +285,13 @@ def _poses(units: Sequence[Any]) -> pa.Array:
 
 def _depths(units: Sequence[Any]) -> pa.Array:
     depths = [unit if type(unit) is Depth else None for unit in units]
-    return _rows(schema.DEPTH, [(None, None) if d is None else (d.path, d.scale) for d in depths], _null(depths))
+    flat = [(None, None, None) if d is None else (d.path, d.scale, d.frame) for d in depths]
+    return _rows(schema.DEPTH, flat, _null(depths))
+
+
+def _mask_of(unit: Any) -> Rle | None:
+    """What stands in the one column of masks: a mask unit's own, of a depth unit where its map holds."""
+    return unit.mask_rle if type(unit) is Mask else unit.valid_rle if type(unit) is Depth else None
 
 
 def _units(found: _Mentions) -> pa.Array:
@@ -302,7 +308,7 @@ def _units(found: _Mentions) -> pa.Array:
             *(pa.array(values, type_).take(stretches) for values, type_ in said),
             _numbers(boxes),
             _numbers(_marks(units, Point, "point_xy")) if Point in kinds else pa.nulls(count, schema.NUMBERS),
-            _rles(_marks(units, Mask, "mask_rle")) if Mask in kinds else pa.nulls(count, schema.RLE),
+            _rles([_mask_of(unit) for unit in units]) if kinds & {Mask, Depth} else pa.nulls(count, schema.RLE),
             _poses(units) if Keypoints in kinds else pa.nulls(count, schema.NUMBERS),
             _depths(units) if Depth in kinds else pa.nulls(count, schema.DEPTH),
             category,

@@ -31,7 +31,8 @@ from PIL import (
 from vtinstruct.album import album_of
 from vtinstruct.containers import ContainerError, read_member, split_container
 from vtinstruct.dialogue import StoredPhoto
-from vtinstruct.units import Depth
+from vtinstruct.geometry import GeometryError, check_rle, decode_rle
+from vtinstruct.units import Depth, Rle
 
 FOLDER = "images"
 MAX_PIXELS = 89_478_485  # Pillow's own mark for "may be a decompression bomb"
@@ -193,18 +194,52 @@ def read_depth(root: Path, depth: Depth, size_wh: tuple[int, int] | None = None)
     """A depth map of the dataset (or predictions folder) at `root`: float32 (H, W) in metres, 0 = missing.
 
     Reads grey PNG or TIFF of 8 or 16 bits (or float TIFF) and `.npy`; metres = stored value * `depth.scale`. Raises
-    `PhotoError` also when the size is not `size_wh` or a value is negative or not finite.
+    `PhotoError` also when the size is not `size_wh`, a value is negative or not finite, or the map is in another frame:
+    nobody takes relative depth for metres unawares (`read_inverse_depth`).
     """
+    if depth.frame != "metres":
+        raise PhotoError("depth: not in metres", depth.path, f"its frame is {depth.frame}; a map in metres is right")
     data = file_bytes(Path(root), depth.path, "depth")
-    return _metres(data, Path(root) / depth.path, depth.scale, size_wh)
+    metres = _scaled(data, Path(root) / depth.path, depth.scale, size_wh)
+    return metres if depth.valid_rle is None else metres * _valid(depth.valid_rle, metres, depth.path)
+
+
+def read_inverse_depth(
+    root: Path, depth: Depth, size_wh: tuple[int, int] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A depth map of either frame as inverse depth: float32 (H, W), larger is nearer, and where it is known (H, W).
+
+    Of metres it is 1 / metres; of a relative map the values as stored, known up to a scale above 0 and a shift. 0 where it
+    is not known. Raises `PhotoError` as `read_depth` does.
+    """
+    if depth.frame == "metres":
+        metres = read_depth(root, depth, size_wh)
+        known = metres > 0
+        return np.divide(1, metres, out=np.zeros_like(metres), where=known), known
+    data = file_bytes(Path(root), depth.path, "depth")
+    inverse = _scaled(data, Path(root) / depth.path, depth.scale, size_wh)
+    known = np.ones(inverse.shape, bool) if depth.valid_rle is None else _valid(depth.valid_rle, inverse, depth.path)
+    return inverse * known, known
+
+
+def _valid(rle: Rle, values: NDArray[np.float32], path: str) -> NDArray[np.bool_]:
+    try:
+        check_rle(rle)
+        valid = decode_rle(rle)
+    except GeometryError as error:
+        raise PhotoError("depth: another mask", path, f"{error}; run lengths of where it holds are right") from error
+    if valid.shape != values.shape:
+        detail = f"its mask is {valid.shape[::-1]}, its map {values.shape[::-1]} (width, height)"
+        raise PhotoError("depth: another size", path, detail)
+    return valid
 
 
 def depth_of(path: Path, scale: float, size_wh: tuple[int, int] | None = None) -> NDArray[np.float32]:
     """`read_depth` for a file whose place is already known to be allowed."""
-    return _metres(read_file(path, "depth"), path, scale, size_wh)
+    return _scaled(read_file(path, "depth"), path, scale, size_wh)
 
 
-def _metres(data: bytes, path: Path, scale: float, size_wh: tuple[int, int] | None) -> NDArray[np.float32]:
+def _scaled(data: bytes, path: Path, scale: float, size_wh: tuple[int, int] | None) -> NDArray[np.float32]:
     stored = _array(data, path) if path.suffix == ".npy" else _grey(_open(data, path, "depth"), path)
     if stored.ndim != 2 or (size_wh is not None and stored.shape != (size_wh[1], size_wh[0])):
         raise PhotoError("depth: another size", path, f"shape {stored.shape}, the photo is {size_wh} (width, height)")

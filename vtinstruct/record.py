@@ -32,7 +32,7 @@ Fact = Literal[
     "point_answers",  # answers that point at positions
     "chats",  # ready conversations of several turns
     "region_chats",  # ready conversations about marked regions
-    "depth",  # a depth map
+    "depth",  # a depth map, in metres or relative (`Depth.frame`)
 ]
 FACTS: tuple[Fact, ...] = get_args(Fact)
 
@@ -156,18 +156,6 @@ class Chat:
 
 
 @value
-class InverseDepth:
-    """Relative inverse depth in a file: larger is nearer, and 1 / metres = a * value + b with a > 0 and b both unknown.
-
-    No number of it is a distance, so it is no `Depth`: only orders, and scores that fit a and b, mean anything. `path` is
-    a grey picture below the source's root; `valid_path` one of the same size in which 0 says "do not use", or "".
-    """
-
-    path: str
-    valid_path: str = ""
-
-
-@value
 class Origin:
     """Where a record was read: the file relative to the source's root, and the row in it, as the file names it."""
 
@@ -199,7 +187,6 @@ class Record:
     negatives: tuple[str, ...] = ()
     not_exhaustive: tuple[str, ...] = ()
     exhaustive: bool = False
-    inverse_depth: InverseDepth | None = None
 
     def region(self, region_id: str) -> Region:
         """The region of that id; `KeyError` when the record has none."""

@@ -138,7 +138,9 @@ def _unit(wire: Row) -> Unit | None:
             return Keypoints(tuple((flat[i], flat[i + 1], int(flat[i + 2])) for i in range(0, len(flat), 3)))
         case "depth":
             depth = wire["depth"]
-            return None if depth is None or depth["path"] is None else Depth(depth["path"], depth["scale"])
+            if depth is None or depth["path"] is None:
+                return None
+            return Depth(depth["path"], depth["scale"], depth["frame"], _rle(wire["mask_rle"]))
         case "point":
             point = wire["point_xy"]
             return None if point is None else Point((point[0], point[1]))

@@ -1,7 +1,8 @@
 """The one frozen Arrow schema of every shard of every task. Two shards of differing schema do not load together, so
 nothing is ever inferred, and a change here is a new version of the format.
 
-Frames as everywhere: absolute pixel edges, float64; masks are COCO run-length bytes; depth is a file in metres x scale.
+Frames as everywhere: absolute pixel edges, float64; masks are COCO run-length bytes; depth is a
+file in metres x scale, or relative by its frame.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -12,12 +13,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 
 RLE = pa.struct([("size_hw", pa.list_(pa.int32())), ("counts", pa.binary())])
 NUMBERS = pa.list_(pa.float64())
 STRINGS = pa.list_(pa.string())
-DEPTH = pa.struct([("path", pa.string()), ("scale", pa.float64())])
+DEPTH = pa.struct([("path", pa.string()), ("scale", pa.float64()), ("frame", pa.string())])  # frame: units.DepthFrame
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 IMAGE = pa.struct(
     [
@@ -44,7 +45,7 @@ UNIT = pa.struct(
         ("phrase", pa.string()),
         ("box_xyxy", NUMBERS),  # of a box unit: the unit; of any other: the annotation's box
         ("point_xy", NUMBERS),
-        ("mask_rle", RLE),
+        ("mask_rle", RLE),  # of a depth unit: where its map holds, null: wherever it says something
         ("keypoints_xyv", NUMBERS),  # flat: x0 y0 v0 x1 y1 v1 ...
         ("depth", DEPTH),
         ("category", pa.string()),

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vtinstruct.columns import render_messages
 from vtinstruct.dialogue import Dialogue, Prompt, Triplet
 from vtinstruct.drawing import PROMPT_COLOUR, Mark, colour, depth_uri, marks, photo_uri
 from vtinstruct.manifest import DatasetError, Manifest, read_manifest
-from vtinstruct.photos import PhotoError, open_photo, read_depth
+from vtinstruct.photos import PhotoError, open_photo, read_depth, read_inverse_depth
 from vtinstruct.rows import dialogue_from_row
 from vtinstruct.shards import open_batches
 from vtinstruct.units import Depth
@@ -46,11 +47,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class DepthView:
-    """A depth map in colours and its range in metres, or what was wrong with its file."""
+    """A depth map in colours and its range in metres (none of a relative map), or what was wrong with its file."""
 
     image: str = ""
-    near: float = 0.0
-    far: float = 0.0
+    near: str = ""
+    far: str = ""
     fault: str = ""
 
 
@@ -197,7 +198,12 @@ class _Drawer:
 
     def _depth(self, depth: Depth) -> DepthView:
         try:
-            return DepthView(*depth_uri(read_depth(self._root, depth, self._size)))
+            if depth.frame == "metres":
+                image, near, far = depth_uri(read_depth(self._root, depth, self._size))
+                return DepthView(image, f"{near:.2f} m", f"{far:.2f} m")
+            inverse, known = read_inverse_depth(self._root, depth, self._size)
+            behind = np.where(known, inverse.max() - inverse + 1, 0)  # the frame allows any shift: 1 for the nearest
+            return DepthView(depth_uri(behind.astype(np.float32))[0], "near", "far")
         except PhotoError as error:
             return DepthView(fault=f"{depth.path}: {error.reason}: {error.detail}")
 

@@ -1,7 +1,8 @@
 """The five kinds of geometry a dialogue can point with, and their names on the wire.
 
 Frames (the same everywhere inside the project): absolute pixels of the original photo, float64, pixel *edges*, so
-a photo of width W spans 0..W and a box of one whole pixel is 1 x 1. Depth is in metres, 0 means missing.
+a photo of width W spans 0..W and a box of one whole pixel is 1 x 1. Depth is in metres, 0 means missing; or
+relative, which says so (`Depth.frame`).
 
 Each kind has a value class here, `unit_to_wire` writes it as plain JSON values and `unit_from_wire` reads it back;
 the two are inverse (`tests/vtinstruct/test_units.py`). The wire names are the ones of the TRP markup:
@@ -17,7 +18,9 @@ from typing import Any, Literal, cast, get_args
 from vtinstruct.values import value
 
 UnitKind = Literal["box", "mask", "keypoint", "depth", "point"]
+DepthFrame = Literal["metres", "relative_inverse"]
 UNIT_KINDS: tuple[UnitKind, ...] = get_args(UnitKind)
+DEPTH_FRAMES: tuple[DepthFrame, ...] = get_args(DepthFrame)
 
 # COCO's own order (cocoapi, person_keypoints annotations); left and right are the person's.
 COCO_KEYPOINTS: tuple[str, ...] = (
@@ -66,7 +69,12 @@ class Keypoints:
 
 @value
 class Depth:
-    """A depth map in a file: metres = stored value * `scale`; stored 0 = missing.
+    """A depth map in a file, in one of two frames.
+
+    `metres`: metres = stored value * `scale`; stored 0 = missing. `relative_inverse`: stored value * `scale` is inverse
+    depth, larger is nearer, and 1 / metres = a * that + b with a > 0 and b both unknown: no number of it is a distance, only
+    orders and scores that fit a and b mean anything, and a stored 0 is far, not missing. Where `valid_rle` is given, the
+    map is missing outside of it.
 
     `path` is relative to the folder that holds the file which names it (a source's root, a dataset, a predictions
     file), with forward slashes. `.png` (16-bit grey) everywhere we write; converters may name other readable files.
@@ -74,6 +82,8 @@ class Depth:
 
     path: str
     scale: float
+    frame: DepthFrame = "metres"
+    valid_rle: Rle | None = None
 
 
 @value
@@ -99,14 +109,22 @@ def unit_to_wire(unit: Unit) -> dict[str, Any]:
         case Box():
             return {"kind": "box", "box_xyxy": list(unit.box_xyxy)}
         case Mask():
-            rle = unit.mask_rle
-            return {"kind": "mask", "mask_rle": {"size_hw": list(rle.size_hw), "counts": rle.counts.decode("ascii")}}
+            return {"kind": "mask", "mask_rle": _rle_to_wire(unit.mask_rle)}
         case Keypoints():
             return {"kind": "keypoint", "keypoints_xyv": [list(point) for point in unit.keypoints_xyv]}
         case Depth():
-            return {"kind": "depth", "depth": {"path": unit.path, "scale": unit.scale}}
+            depth: dict[str, Any] = {"path": unit.path, "scale": unit.scale}
+            if unit.frame != "metres":
+                depth["frame"] = unit.frame
+            if unit.valid_rle is not None:
+                depth["valid_rle"] = _rle_to_wire(unit.valid_rle)
+            return {"kind": "depth", "depth": depth}
         case Point():
             return {"kind": "point", "point_xy": list(unit.point_xy)}
+
+
+def _rle_to_wire(rle: Rle) -> dict[str, Any]:
+    return {"size_hw": list(rle.size_hw), "counts": rle.counts.decode("ascii")}
 
 
 def unit_from_wire(wire: Mapping[str, Any]) -> Unit:
@@ -184,4 +202,7 @@ def _depth(wire: object) -> Depth:
         raise UnitError(f"depth path is {path!r:.80}; a relative file path is right")
     if not _is_finite_number(scale) or float(cast(float, scale)) <= 0:
         raise UnitError(f"depth scale is {scale!r:.80}; metres per stored level, above 0, is right")
-    return Depth(path, float(cast(float, scale)))
+    frame, valid = fields.get("frame", "metres"), fields.get("valid_rle")
+    if frame not in DEPTH_FRAMES:
+        raise UnitError(f"depth frame is {frame!r:.80}; {' or '.join(DEPTH_FRAMES)} is right")
+    return Depth(path, float(cast(float, scale)), frame, None if valid is None else _rle(valid))

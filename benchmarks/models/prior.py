@@ -63,7 +63,7 @@ class Averages:
                 if len(pose):
                     pose[pose[:, 2] == 0, :2] = np.nan
                     self.poses.append(pose[:, :2] / size)
-            case Depth() if len(self.depths) < MAPS:
+            case Depth() if len(self.depths) < MAPS and reference.unit.frame == "metres":
                 try:
                     metres = read_depth(dataset.root, reference.unit)
                 except PhotoError:

@@ -26,9 +26,13 @@ from vtinstruct.units import Box, Keypoints, Mask, Point
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DepthMap:
-    """A depth map in memory, (H, W) float32 metres, 0 = missing: what a `Depth` unit's file holds."""
+    """A depth map in memory, (H, W) float32 metres, 0 = missing: what a `Depth` unit's file holds.
+
+    With `relative` it is inverse depth of unknown scale and shift instead, larger is nearer, above 0 where it is known.
+    """
 
     depth_m: NDArray[np.float32]
+    relative: bool = False
 
 
 Value = Box | Mask | Keypoints | Point | DepthMap

@@ -1,7 +1,8 @@
 """Depth: the reference's hidden state modulates the fine map, a convolution says log-metres for every pixel.
 
 Losses: scale-invariant log error (Eigen et al., 2014, lambda 0.5), mean log error, and the error of log-depth's slopes.
-Missing pixels (0) and padding count nowhere.
+Where the truth is relative inverse depth, the predicted inverse depth is fitted to it by scale and shift, and what is left
+is the loss (Ranftl et al., TPAMI 2022). Missing pixels (0) and padding count nowhere.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class DepthDecoder(Decoder):
             depth = torch.from_numpy(np.ascontiguousarray(unit.depth_m, np.float32))[None, None]
             # Nearest, not linear: between a near edge and the far wall there is no surface, and 0 means missing.
             maps[n, :height, :width] = F.interpolate(depth, (height, width), mode="nearest-exact")[0, 0]
-        return {"depth_m": maps}
+        relative = [isinstance(unit, DepthMap) and unit.relative for unit in units]
+        return {"depth_m": maps, "relative": torch.tensor(relative, dtype=torch.bool)}
 
     def forward(self, queries: Tensor, view: View) -> Tensor:
         """Log-depth over the quarter-resolution square, (N, S/4, S/4)."""
@@ -53,9 +55,10 @@ class DepthDecoder(Decoder):
         return self.low + share * (self.high - self.low)
 
     def loss(self, outputs: Tensor, targets: dict[str, Tensor], groups: Tensor) -> dict[str, Tensor]:
-        wanted = targets["depth_m"]
-        known = (wanted > 0).float()
+        wanted, relative = targets["depth_m"], targets["relative"]
         found = F.interpolate(outputs[:, None], wanted.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        affine = _affine_error(found[relative], wanted[relative])
+        known = ((wanted > 0) & ~relative[:, None, None]).float()
         error = (found - wanted.clamp(min=1e-3).log()) * known  # (N, S, S)
         count = known.sum((1, 2)).clamp(min=1)
         mean, square = error.sum((1, 2)) / count, error.square().sum((1, 2)) / count
@@ -66,6 +69,7 @@ class DepthDecoder(Decoder):
             "silog": 2 * silog.sum() / n,
             "log_l1": (error.abs().sum((1, 2)) / count).sum() / n,
             "slope": slopes.sum() / n,
+            "affine": affine.sum() / n,
         }
 
     def units(self, outputs: Tensor, frames: Sequence[Letterbox], groups: Tensor) -> list[Found]:
@@ -78,6 +82,22 @@ class DepthDecoder(Decoder):
             )
             found.append(Found(DepthMap(photo[0, 0].exp().detach().cpu().numpy()), 1.0))
         return found
+
+
+def _affine_error(log_m: Tensor, inverse: Tensor) -> Tensor:
+    """Mean absolute error of predicted inverse depth, fitted by scale and shift, in units of the truth's spread: (N,)."""
+    known = (inverse > 0).float()
+    count = known.sum((1, 2)).clamp(min=1)
+
+    def centred(values: Tensor) -> Tensor:
+        return (values - ((values * known).sum((1, 2)) / count)[:, None, None]) * known
+
+    found, wanted = centred((-log_m).exp()), centred(inverse)
+    scale = (found * wanted).sum((1, 2)) / found.square().sum((1, 2)).clamp(min=1e-8)
+    # A scale below 0 would call far what is near; held at a small one, near and far still pull the right way.
+    off = scale.clamp(min=1e-3)[:, None, None] * found - wanted
+    spread = (wanted.abs().sum((1, 2)) / count).clamp(min=1e-6)
+    return off.abs().sum((1, 2)) / count / spread
 
 
 def _slopes(error: Tensor, known: Tensor, axis: int) -> Tensor:

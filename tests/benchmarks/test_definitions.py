@@ -157,6 +157,37 @@ def test_depth_crops_apply_only_to_the_frames_they_were_made_for(tmp_path: Path)
     )
 
 
+def test_relative_depth_is_fitted_by_scale_and_shift_and_nothing_else(tmp_path: Path) -> None:
+    metres = np.array([[1.0, 2.0, 4.0], [8.0, 3.0, 5.0]])
+    known = np.array([[True, True, True], [True, True, False]])
+    relative = 40 + 100 / metres  # a = 100, b = 40, which nobody knows
+    levels = np.round(relative).astype(np.uint8)
+    Image.fromarray(levels).save(tmp_path / "truth.png")
+    Image.fromarray((metres * 1000).astype(np.uint16)).save(tmp_path / "metres.png")
+    unit = Depth("truth.png", 1 / 255, "relative_inverse", encode_mask(known))
+    truth = dialogue("1", "depth", [Triplet("relative depth", "depth", (Reference(unit),))], (3, 2))
+    setting = Setting(tmp_path, tmp_path, resamples=0)
+
+    def scored(given: Depth | None) -> dict[str, float | None]:
+        answer = MISSING if given is None else answered(Triplet("depth", "depth", (Reference(given),)))
+        return dict(summary("depth", [(truth, answer)], setting).numbers)
+
+    assert scored(unit)["MAE[relative,affine]"] == pytest.approx(0.0, abs=1e-6)
+    measured = scored(Depth("metres.png", 0.001))
+    # numpy's own least squares, on the known pixels
+    t = levels[known].astype(np.float64) / 255
+    design = np.stack([1 / metres[known], np.ones(5)], 1)
+    off = design @ np.linalg.lstsq(design, t, rcond=None)[0] - t
+    spread = np.abs(t - np.median(t)).mean()
+    assert measured["MAE[relative,affine]"] == pytest.approx(np.abs(off).mean() / spread, abs=1e-6)
+    assert measured["RMSE[relative,affine]"] == pytest.approx(np.sqrt((off**2).mean()) / spread, abs=1e-6)
+    assert measured["AbsRel[none,80m,none]"] is None, "no number in metres"
+    flat = scored(None)["RMSE[relative,affine]"]
+    assert flat == pytest.approx(t.std() / spread)
+    Image.fromarray((1000 / metres).astype(np.uint16)).save(tmp_path / "wrong.png")  # far for near
+    assert scored(Depth("wrong.png", 0.001))["RMSE[relative,affine]"] == flat
+
+
 def test_oks_of_an_unlabelled_person_measures_from_its_box() -> None:
     inside, outside = np.tile([5.0, 5.0, 2.0], 17)[None], np.tile([500.0, 5.0, 2.0], 17)[None]
     box_, area = np.array([[0.0, 0.0, 10.0, 10.0]]), np.array([100.0])

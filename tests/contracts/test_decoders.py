@@ -196,3 +196,27 @@ def likeness(a: Value, b: Value) -> float:
             return float(np.exp(-np.abs(np.log(a.depth_m) - np.log(b.depth_m)).mean()))
         case _:
             return 0.0
+
+
+def test_depth_learns_from_relative_maps_by_order_alone() -> None:
+    """The loss of a relative truth does not change with its scale and shift, is 0 for a perfect order of the same shape,
+    pulls on the output, and leaves metric truths alone."""
+    decoder = build("depth")
+    frame = FRAMES[0]
+    height, width = frame.size_wh[::-1]
+    inverse = np.linspace(1, 2, height * width, dtype=np.float32).reshape(height, width)
+    losses = []
+    for values in (inverse, 3 * inverse + 5):
+        targets = decoder.targets([DepthMap(values, relative=True)], frame)
+        side = targets["depth_m"].shape[-1] // 4
+        outputs = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0), requires_grad=True)
+        found = decoder.loss(outputs, targets, torch.tensor([0]))
+        losses.append(float(found["affine"]))
+        assert float(found["log_l1"]) == 0.0, "no metre is known"
+        found["affine"].backward()
+        assert outputs.grad is not None
+        assert outputs.grad.abs().sum() > 0
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0] > 0.1
+    metric = decoder.targets([DepthMap(inverse)], frame)
+    assert float(decoder.loss(outputs, metric, torch.tensor([0]))["affine"]) == 0.0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vtinstruct.units import (
     COCO_KEYPOINTS,
+    DEPTH_FRAMES,
     UNIT_KINDS,
     Box,
     Depth,
@@ -31,7 +32,13 @@ rles = st.builds(
     st.text("0123ABCabc", min_size=1),
 )
 poses = st.lists(st.tuples(numbers, numbers, st.integers(0, 2)), max_size=20).map(lambda p: Keypoints(tuple(p)))
-depths = st.builds(Depth, st.text(min_size=1).filter(lambda t: t.isprintable()), st.floats(1e-6, 10))
+depths = st.builds(
+    Depth,
+    st.text(min_size=1).filter(lambda t: t.isprintable()),
+    st.floats(1e-6, 10),
+    st.sampled_from(DEPTH_FRAMES),
+    st.none() | rles,
+)
 units: st.SearchStrategy[Unit] = boxes | rles.map(Mask) | poses | depths | st.tuples(numbers, numbers).map(Point)
 
 

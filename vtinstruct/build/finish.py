@@ -26,7 +26,7 @@ from vtinstruct.build.overlap import overlaps
 from vtinstruct.build.plan import Chunk, Plan
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_atomically
 from vtinstruct.manifest import DatasetError, ImageFile, Manifest, SampledOut, Shard, SourceInfo, SplitInfo
-from vtinstruct.photos import FOLDER
+from vtinstruct.photos import FOLDER, PhotoError, read_file
 from vtinstruct.shards import ShardWriter, open_batches
 from vtinstruct.source import inside
 from vtinstruct.streams import Format
@@ -103,11 +103,9 @@ def _embed(plan: Plan, staging: Path, files: Sequence[Shard]) -> tuple[ImageFile
     def read(path: str) -> bytes:
         _, source, relative = path.split("/", 2)
         try:
-            return inside(roots[source], relative).read_bytes()
-        except OSError as error:
-            raise DatasetError(
-                f"{relative}: {error.strerror or error}; it was there when its rows were made"
-            ) from error
+            return read_file(inside(roots[source], relative))
+        except PhotoError as error:
+            raise DatasetError(f"{relative}: {error.detail}; it was there when its rows were made") from error
 
     return write_album(staging, named_by(staging / shard.path for shard in files), read, plan.options.format)
 

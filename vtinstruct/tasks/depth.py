@@ -1,6 +1,7 @@
-"""Task 25, `depth`: a photo -> its depth map in metres.
+"""Task 25, `depth`: a photo -> its depth map.
 
-The map stays in its file; the answer is one triplet with the concept "depth".
+The map stays in its file; the answer is one triplet with the concept "depth" for metres, "relative depth" for a map that is
+known up to scale and shift only: a model is never asked for metres where nobody knows them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ def make(record: Record, setting: Setting) -> Iterator[Dialogue]:
     """One dialogue a photo with a depth map."""
     if record.depth is None:
         return
-    found = Triplet("depth", "depth", (Reference(record.depth),))
-    question = setting.words.say(setting.rng, "question")
+    relative = record.depth.frame == "relative_inverse"
+    found = Triplet("relative depth" if relative else "depth", "depth", (Reference(record.depth),))
+    question = setting.words.say(setting.rng, "question_relative" if relative else "question")
     yield ask(record, setting, 0, question, setting.words.say(setting.rng, "answer", objects=found))
 
 

@@ -10,6 +10,7 @@ from tests.vtinstruct.records import VOCABULARY, full_record, rectangle, setting
 from vtinstruct import plugins, trp
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.record import Category, Drop, Record, Region
+from vtinstruct.templates import Wordings
 from vtinstruct.units import Box, Depth, Keypoints, Mask
 
 EMPTY = full_record(regions=())
@@ -216,6 +217,18 @@ def test_depth_is_one_triplet():
     ((_, triplet, reference),) = asked.references()
     assert (triplet.concept, triplet.kind, reference.unit) == ("depth", "depth", Depth("depth/1.png", 0.001))
     assert made("depth", full_record(depth=None)) == []
+
+
+def test_relative_depth_is_asked_for_as_such():
+    depth = Depth("depth/1.png", 1 / 255, "relative_inverse")
+    (asked,) = made("depth", full_record(depth=depth), training=False)
+    ((_, triplet, reference),) = asked.references()
+    assert (triplet.concept, reference.unit) == ("relative depth", depth)
+    wordings = Wordings.load("depth").slots
+    assert not set(wordings["question"].wordings) & set(wordings["question_relative"].wordings)
+    for wording in wordings["question_relative"].wordings:
+        assert "metric" not in wording
+        assert "how far" not in wording.lower()
 
 
 # --- cond_seg, panoptic, absent, count, mixed ------------------------------------------------------------------------
