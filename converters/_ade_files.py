@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters._label_maps import below, header_size, read_colours, read_labels
-from converters._notes import Fault, Notes
+from converters._notes import Fault, Notes, text_of
 from vtinstruct.geometry import GeometryError, encode_mask, polygons_to_rle, rle_runs, rles_of_label_map
 from vtinstruct.units import Rle
 
@@ -93,11 +93,7 @@ def _text(root: Path, relative: str, notes: Notes) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise Fault("file: missing", f"{relative}: {error.strerror or error}; download it") from error
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        notes.mended(relative, "text: not UTF-8", f"byte {error.start}; read as Latin-1, which some official files are")
-        return data.decode("latin-1")
+    return text_of(data, relative, notes)
 
 
 # --- 2017 ------------------------------------------------------------------------------------------------------------

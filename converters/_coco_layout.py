@@ -178,6 +178,10 @@ def _spelt(file_name: str) -> str:
     return newer_name(file_name.replace("\\", "/").rpartition("/")[2])
 
 
+def _last_two(file_name: str) -> str:
+    return "/".join(file_name.replace("\\", "/").split("/")[-2:])
+
+
 def coco_photo_folder(root: Path, split: str, annotations: Path, names: Iterable[str]) -> PhotoFolder:
     """The photos of a COCO split: in `<split>/`, `images/<split>/`, `images/`, beside the annotation file, in `<split>.zip`, or
     in whatever folder not far below the root holds one of them."""
@@ -189,8 +193,9 @@ def coco_photo_folder(root: Path, split: str, annotations: Path, names: Iterable
     ]  # fmt: skip
     folders = list(dict.fromkeys(usual))
     others = [folder for folder in _folders_below(root) if folder not in folders]
-    # First with the name as it is written, everywhere; then without its folders and in COCO's newer spelling.
-    spelt: list[Candidate] = [(folder, _spelt) for folder in (*folders, *others)]
+    # First with the name as it is written, everywhere; then without its folders and in COCO's newer spelling, or with
+    # the last of them only (Objects365: images/v1/patch8/<name> in the file, train/patch8/<name> on disk).
+    spelt: list[Candidate] = [(folder, spell) for spell in (_spelt, _last_two) for folder in (*folders, *others)]
     return photo_folder(root, folders, names, f"split {split!r}", [*others, *spelt])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters._coco_json import CategoryRow, ImageRow, RowType, Table, read_table
-from converters._coco_layout import PhotoFolder, annotation_file, coco_photo_folder
+from converters._coco_layout import Candidate, PhotoFolder, annotation_file, coco_photo_folder, photo_folder
 from converters._coco_regions import InstanceRow, check_size, regions
 from converters._notes import Fault, Notes
 from vtinstruct.record import Category, Drop, Origin, Photo, Record
@@ -21,9 +21,13 @@ MakeRecord = Callable[[ImageRow, Photo, Notes], Record]
 
 
 def photo_id(file_name: str) -> str:
-    """The identity of a photo across sources: `coco:57870` for any official spelling of COCO photo 57870."""
-    match = OFFICIAL_NAME.fullmatch(file_name.replace("\\", "/").rpartition("/")[2])
-    return f"coco:{int(match[1])}" if match else f"coco_json:{file_name}"
+    """The identity of a photo across sources: `coco:57870` for any official spelling of COCO photo 57870,
+    `objects365:v1_00420917`, and otherwise the name in the file."""
+    name = file_name.replace("\\", "/").rpartition("/")[2]
+    if (match := OFFICIAL_NAME.fullmatch(name)) is not None:
+        return f"coco:{int(match[1])}"
+    known = re.fullmatch(r"objects365_(v\d_\d+)\.jpg", name)
+    return f"objects365:{known[1]}" if known else f"coco_json:{file_name}"
 
 
 @dataclass
@@ -68,16 +72,32 @@ def open_table(
     return table, photos, path, relative, faults
 
 
-def open_instances(root: Path, split: str, source: str, kind: str) -> CocoSplit:
-    """Open a file of instances: `instances_*.json`, `person_keypoints_*.json`."""
-    table, photos, path, relative, faults = open_table(root, split, source, kind, InstanceRow)
+def open_instances(
+    root: Path,
+    split: str,
+    source: str,
+    path: Path,
+    licence: str = ANNOTATION_LICENCE,
+    folders: Sequence[Candidate] = (),
+) -> CocoSplit:
+    """Open a file of instances: `instances_*.json`, `person_keypoints_*.json`. `folders` say where its photos are looked
+    for; without, where COCO's are."""
+    relative = path.relative_to(root).as_posix()
+    faults: list[Drop] = []
+    table = read_table(path, InstanceRow, Notes(source, split, relative, faults.append))
+    names = (image.file_name for image in table.images)
+    photos = (
+        photo_folder(root, folders, names, f"split {split!r}")
+        if folders
+        else coco_photo_folder(root, split, path, names)
+    )
 
     def make(image: ImageRow, photo: Photo, notes: Notes) -> Record:
         return Record(
             id=str(image.id),
             source=source,
             split=split,
-            licence=ANNOTATION_LICENCE,
+            licence=licence,
             origin=Origin(relative, f"image {image.id}"),
             photo=photo,
             regions=regions(image, table.by_image[image.id], table.categories, notes),

@@ -16,6 +16,15 @@ class Fault(Exception):
         self.reason, self.detail = reason, detail
 
 
+def text_of(data: bytes, name: str, notes: Notes) -> str:
+    """The text of an annotation file: UTF-8, or else Latin-1 (which some official files are) with a note."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        notes.mended(name, "text: not UTF-8", f"byte {error.start}; read as Latin-1, which some official files are")
+        return data.decode("latin-1")
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """Writes the drops of one file of one split to `report`."""

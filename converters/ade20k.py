@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from converters._coco_json import read_bytes
-from converters._coco_layout import find_file
+from converters._coco_layout import find_file, names_in
 from converters._label_maps import files_below, first_folder, photo_like, read_labels, semantic_regions
 from converters._notes import Notes
 from converters._rows import Slotted
@@ -21,12 +21,13 @@ from vtinstruct.source import Source, SourceError
 NAME = "ade20k"
 SPLITS = ("training", "validation")
 LICENCE = "LicenseRef-ADE20K"  # images for non-commercial research and education; annotations BSD-3-Clause
-BASES = ("", "ADEChallengeData2016", "sceneparsing")
+BASES = ("", "ADEChallengeData2016", "sceneparsing", "sampleData")
+NAMED = {"training": "ADE_train_", "validation": "ADE_val_"}  # how photos of a split begin, where all lie in one folder
 INFO = ("objectInfo150.txt", "objectInfo150.csv")
 LAYOUT = """\
 <root>/objectInfo150.txt                    (or .csv; all of it may be in ADEChallengeData2016/)
 <root>/images/{training,validation}/<name>.jpg
-<root>/annotations/{training,validation}/<name>.png"""
+<root>/annotations/{training,validation}/<name>.png  (or both without folders for the splits: names tell them apart)"""
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,14 @@ class _Split:
     root: Path
     split: str
     base: str
+    part: str
     categories: Mapping[int, Category]
 
     def record(self, name: str, notes: Notes) -> Record:
-        label_file = f"{self.base}annotations/{self.split}/{name}.png"
+        label_file = f"{self.base}annotations/{self.part}{name}.png"
         notes = Notes(NAME, self.split, label_file, notes.report)
         labels = read_labels(self.root, label_file)
-        photo = photo_like(
-            self.root, f"{self.base}images/{self.split}/{name}.jpg", f"ade20k:{name}", labels, label_file
-        )
+        photo = photo_like(self.root, f"{self.base}images/{self.part}{name}.jpg", f"ade20k:{name}", labels, label_file)
         return Record(
             id=name,
             source=NAME,
@@ -86,24 +86,33 @@ def _bases(root: Path) -> tuple[str, ...]:
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose label pictures are there."""
-    bases = _bases(root)
-    return tuple(split for split in SPLITS if any((root / f"{base}annotations/{split}").is_dir() for base in bases))
+    return tuple(split for split in SPLITS if any(_has(root, base, split) for base in _bases(root)))
+
+
+def _has(root: Path, base: str, split: str) -> bool:
+    folder = root / f"{base}annotations"
+    return (folder / split).is_dir() or any(name.startswith(NAMED[split]) for name in names_in(folder))
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """List one split: a slot for every name that has a photo or a label picture. Raises `SourceError`."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    places = [f"{base}/annotations/{split}" if base else f"annotations/{split}" for base in BASES]
-    folder = first_folder(root, places, f"split {split!r}")
-    base = folder.removesuffix(f"annotations/{split}")
-    info = find_file(root, [f"{base}{name}" for name in INFO], "the 150 classes")
+    together = next((f"{base}annotations" for base in _bases(root) if _has(root, base, split)), None)
+    places = [f"{base}/annotations/{split}".lstrip("/") for base in BASES]
+    apart = together is None or (root / together / split).is_dir()
+    folder = first_folder(root, places, f"split {split!r}") if apart else together
+    base, part = folder.partition("annotations")[0], f"{split}/" if apart else ""
+    info = find_file(root, [f"{base}{name}" for base in dict.fromkeys((base, "")) for name in INFO], "the 150 classes")
     categories = read_vocabulary(info)
-    labels = list(files_below(root, folder, lambda name: name.endswith(".png")))
-    photos = list(files_below(root, f"{base}images/{split}", lambda name: name.endswith(".jpg")))
+    begins = "" if part else NAMED[split]
+    labels = list(files_below(root, folder, lambda name: name.startswith(begins) and name.endswith(".png")))
+    photos = list(
+        files_below(root, f"{base}images/{part}", lambda name: name.startswith(begins) and name.endswith(".jpg"))
+    )
     names = sorted({PurePosixPath(path).stem for path in (*labels, *photos)})
     faults: list[Drop] = []
-    reader = _Split(root, split, base, categories)
+    reader = _Split(root, split, base, part, categories)
     files = (info, *(root / path for path in labels))
     vocabulary = tuple(categories.values())
     return Slotted(NAME, split, folder, files, names, reader.record, str, faults, vocabulary)

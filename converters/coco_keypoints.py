@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters._coco_layout import LAYOUT, find_splits
+from converters._coco_layout import LAYOUT, annotation_file, find_splits
 from converters._coco_split import ANNOTATION_LICENCE, CocoSplit, open_instances
 from vtinstruct.source import Source
 
@@ -24,7 +24,7 @@ def find(root: Path) -> tuple[str, ...]:
 
 def open_split(root: Path, split: str) -> CocoSplit:
     """Parse one split. Raises `SourceError`."""
-    return open_instances(root, split, NAME, KIND)
+    return open_instances(root, split, NAME, annotation_file(root, KIND, split))
 
 
 SOURCE = Source(

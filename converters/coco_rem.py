@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters._coco_json import ImageRow, read_table
-from converters._coco_layout import find_file, photo_folder
-from converters._coco_regions import InstanceRow, regions
-from converters._coco_split import ANNOTATION_LICENCE, CocoSplit
-from converters._notes import Notes
-from vtinstruct.record import Drop, Origin, Photo, Record
+from converters._coco_layout import find_file
+from converters._coco_split import ANNOTATION_LICENCE, CocoSplit, open_instances
 from vtinstruct.source import Source, SourceError
 
 NAME = "coco_rem"
@@ -38,20 +34,9 @@ def open_split(root: Path, split: str) -> CocoSplit:
     if split not in PHOTOS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(PHOTOS)} are right")
     path = find_file(root, _places(split), f"split {split!r}", find(root))
-    relative = path.relative_to(root).as_posix()
-    faults: list[Drop] = []
-    table = read_table(path, InstanceRow, Notes(NAME, split, relative, faults.append))
     folder = PHOTOS[split]
-    candidates = (folder, f"images/{folder}", f"coco/{folder}", f"coco/images/{folder}")
-    photos = photo_folder(root, candidates, (image.file_name for image in table.images), f"split {split!r}")
-
-    def make(image: ImageRow, photo: Photo, notes: Notes) -> Record:
-        found = regions(image, table.by_image[image.id], table.categories, notes)
-        origin = Origin(relative, f"image {image.id}")
-        return Record(str(image.id), NAME, split, ANNOTATION_LICENCE, origin, photo, regions=found, exhaustive=True)
-
-    vocabulary = tuple(row.category() for row in table.categories.values())
-    return CocoSplit(NAME, split, relative, (path,), vocabulary, table.images, photos, make, faults)
+    folders = (folder, f"images/{folder}", f"coco/{folder}", f"coco/images/{folder}")
+    return open_instances(root, split, NAME, path, folders=folders)
 
 
 SOURCE = Source(

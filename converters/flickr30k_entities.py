@@ -14,7 +14,7 @@ from typing import Any
 
 from converters._coco_json import read_bytes
 from converters._coco_layout import find_file
-from converters._notes import Fault, Notes
+from converters._notes import Fault, Notes, text_of
 from converters._photos import Photos, checked_size, photos_in
 from converters._rows import Slotted
 from converters._texts import TextBuilder
@@ -115,11 +115,9 @@ def _captions(
     id_: str, path: Path, chains: dict[str, list[str]], unrelated: frozenset[tuple[str, int]], notes: Notes
 ) -> tuple[GroundedText, ...]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = text_of(path.read_bytes(), path.name, notes)
     except OSError as error:
         raise Fault("file: missing", f"{path.name}: {error.strerror or error}; download it") from error
-    except UnicodeDecodeError as error:
-        raise Fault("file: not UTF-8", f"{path.name}: byte {error.start}; text in UTF-8 is right") from error
     found: list[GroundedText] = []
     for n, line in enumerate(text.splitlines(), 1):
         if not line.strip():

@@ -1,9 +1,10 @@
-"""NYU Depth v2 as picture folders: indoor photos, each with a 16-bit depth picture in millimetres, 0 = missing.
+"""NYU Depth v2: indoor photos, each with its depth map.
 
-Reads the folders in which the official 795 / 654 split is usually shared: `official_splits/{train,test}/<scene>/` with
-`rgb_N.jpg` beside `sync_depth_N.png` (and `sync/<scene>/`, the larger training set, as split `sync`), or `images/`
-beside `annotations/` with equal names, with or without a folder per split (without: split `all`). Raw Kinect frames
-and the labelled .mat file are other formats.
+Reads the labelled .mat and single .h5 frames (`_nyu_hdf5`, metres), and 16-bit depth pictures in millimetres, 0 = missing:
+`official_splits/{train,test}/<scene>/` with `rgb_N.jpg` beside `sync_depth_N.png`, in which the official 795 / 654 split is
+usually shared (and `sync/<scene>/`, the larger training set, as split `sync`), or `images/` beside `annotations/` with equal
+names, with or without a folder per split (without: split `whole`). Raw Kinect frames (`d-*.pgm`) are not read: their depth
+is seen from another place than their photo.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from converters._coco_layout import PhotoFolder
+from converters import _nyu_hdf5
+from converters._coco_layout import PhotoFolder, names_in
 from converters._notes import Fault, Notes
+from converters._nyu_hdf5 import Stored
 from converters._pictures import grey_size
+from converters._rows import Slotted
 from vtinstruct.record import Category, Drop, Origin, Photo, Record
 from vtinstruct.source import Report, Source, SourceError, inside
 from vtinstruct.units import Depth
@@ -25,10 +30,13 @@ NAME = "nyuv2"
 SPLITS = ("train", "test")
 LICENCE = "LicenseRef-NYU-Depth-v2"
 METRES_PER_LEVEL = 0.001
+PEEKS = 20  # pairs looked at to tell depth from other pictures
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 LAYOUT = """\
-<root>/official_splits/<train|test>/<scene>/rgb_<n>.jpg + sync_depth_<n>.png     (or sync/<scene>/)
+<root>/nyu_depth_v2_labeled.mat + <root>/splits.mat                              (without: one split `labeled`)
+or <root>/official_splits/<train|test>/<scene>/rgb_<n>.jpg + sync_depth_<n>.png  (or sync/<scene>/)
+or <root>/<train|val>/.../<n>.h5 with `rgb` and `depth`                          (or straight below the root: `whole`)
 or <root>/images/<split>/<name>.jpg + <root>/annotations/<split>/<name>.png      (or without <split>)"""
 
 
@@ -45,10 +53,25 @@ def find(root: Path) -> tuple[str, ...]:
     found = {name for name in _folders(root / "official_splits") if re.fullmatch(r"\w+", name)}
     if (root / "sync").is_dir():
         found.add("sync")
-    if (root / "images").is_dir() and (root / "annotations").is_dir():
-        named = set(_folders(root / "images")) & set(_folders(root / "annotations"))
-        found |= {name for name in named if re.fullmatch(r"\w+", name)} or {"all"}
+    named = set(_folders(root / "images")) & set(_folders(root / "annotations"))
+    found |= {name for name in named if re.fullmatch(r"\w+", name) and _is_depth(root, f"/{name}")}
+    if _is_depth(root, ""):
+        found.add("whole")
+    found |= set(_nyu_hdf5.find(root))
     return (*(split for split in SPLITS if split in found), *sorted(found - set(SPLITS)))
+
+
+def _is_depth(root: Path, part: str) -> bool:
+    """Whether `images<part>` and `annotations<part>` hold a photo with a 16-bit picture: other data sets have such folders."""
+    depths = {name[:-4] for name in names_in(root / f"annotations{part}") if name.endswith(".png")}
+    shared = (name.rpartition(".")[0] for name in names_in(root / f"images{part}"))
+    for stem in islice((stem for stem in shared if stem in depths), PEEKS):
+        try:
+            grey_size(root / f"annotations{part}/{stem}.png", stem)
+        except Fault:
+            continue
+        return True
+    return False
 
 
 def _folders(folder: Path) -> list[str]:
@@ -63,7 +86,7 @@ def _files(root: Path, folder: str) -> list[str]:
     return sorted(entry.name for entry in os.scandir(inside(root, folder)) if not entry.is_dir())
 
 
-def open_split(root: Path, split: str) -> NyuSplit:
+def open_split(root: Path, split: str) -> NyuSplit | Slotted[Stored]:
     """List the pairs of one split. Raises `SourceError` when its folders are missing."""
     scenes = "sync" if split == "sync" else f"official_splits/{split}"
     faults: list[Drop] = []
@@ -73,8 +96,10 @@ def open_split(root: Path, split: str) -> NyuSplit:
         for scene in ["", *_folders(root / scenes)]:
             folder = f"{scenes}/{scene}".rstrip("/")
             pairs += _beside(_files(root, folder), folder, notes)
+    elif split in _nyu_hdf5.find(root):
+        return _stored(root, split)
     elif split in find(root):
-        part = "" if split == "all" else f"/{split}"
+        part = "" if split == "whole" else f"/{split}"
         pairs = _apart(root, f"images{part}", f"annotations{part}", notes)
     else:
         known = ", ".join(find(root)) or "none"
@@ -82,6 +107,25 @@ def open_split(root: Path, split: str) -> NyuSplit:
             f"{root}: no folder for split {split!r}; looked for {scenes}/, images/{split}/; splits found: {known}"
         )
     return NyuSplit(root, split, pairs, faults)
+
+
+def _stored(root: Path, split: str) -> Slotted[Stored]:
+    """A split out of HDF5 files."""
+    frames, files = _nyu_hdf5.listed(root, split)
+
+    def make(frame: Stored, notes: Notes) -> Record:
+        photo = Photo(frame.photo, _nyu_hdf5.size_of(root, frame), f"{NAME}:{frame.name}")
+        origin = Origin(frame.photo.rpartition("/images/")[0] or frame.photo.removesuffix("/rgb.ppm"), frame.name)
+        return Record(frame.name, NAME, split, LICENCE, origin, photo, depth=Depth(frame.depth, 1.0))
+
+    where = files[0].relative_to(root).as_posix()
+    return Slotted(NAME, split, where, files, frames, make, lambda frame: frame.name, [])
+
+
+def _identity(row: str) -> str:
+    """`nyuv2:labeled/<n>` for photo n of the labelled set, from 0, which the official split's folders call rgb_<n>."""
+    number = re.fullmatch(r"official_splits/(?:train|test)/.*rgb_(\d+)", row)
+    return f"{NAME}:labeled/{int(number[1])}" if number else f"{NAME}:{row}"
 
 
 def _beside(names: Sequence[str], folder: str, notes: Notes) -> list[Pair]:
@@ -143,7 +187,7 @@ class NyuSplit:
                 split=self.split,
                 licence=LICENCE,
                 origin=Origin(pair.depth, row),
-                photo=Photo(photo, size_wh, f"{NAME}:{row}"),
+                photo=Photo(photo, size_wh, _identity(row)),
                 depth=Depth(depth, METRES_PER_LEVEL),
             )
 
@@ -156,7 +200,7 @@ SOURCE = Source(
     offers=frozenset({"image", "depth"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

@@ -130,8 +130,12 @@ def read_names(path: Path) -> tuple[dict[int, Category], frozenset[int]]:
 
 
 def read_list(path: Path, notes: Notes) -> list[str]:
-    """The names of a list of photos, one a line. Lines that are no name, or a name twice, go to `notes`."""
+    """The names of a list of photos, one a line. Lines that are no name, or a name twice, go to `notes`; so does a list
+    without any, which some splits have."""
     found: dict[str, None] = {}
+    if path.stat().st_size == 0:
+        notes.dropped("whole file", "list: empty", "no photo belongs to this split; one name a line is right")
+        return []
     for number, line in enumerate(read_bytes(path).decode("utf-8", errors="replace").splitlines(), 1):
         name = line.strip()
         if re.fullmatch(r"\w[\w-]*", name, re.ASCII) and name not in found:

@@ -171,6 +171,13 @@ def own_array(file: Any, name: str) -> Any | None:
     return found
 
 
+def member_shape(container: Path, member: str) -> tuple[int, ...] | None:
+    """The shape of an array of an HDF5 file, as `read_member` gives it out; None when there is none of that name. Raises
+    `ContainerError`."""
+    shape = _shape_of(container, member)
+    return shape[::-1] if shape is not None and container.suffix.lower() == ".mat" else shape
+
+
 def _shape_of(container: Path, member: str) -> tuple[int, ...] | None:
     match = _MEMBER.fullmatch(member)
     if match is None:
@@ -200,7 +207,10 @@ def _array_bytes(container: Path, member: str, limit: int) -> bytes:
         raise ContainerError("unreadable", f"{member} in {container.name}: {error}") from error
     if found.dtype.kind not in "uif":
         raise ContainerError("unreadable", f"{member} in {container.name} holds {found.dtype}; numbers are right")
-    found = found.T if container.suffix.lower() == ".mat" else found
+    if container.suffix.lower() == ".mat":
+        found = found.T  # MATLAB's axes: now row, column, channel
+    elif match["form"] == "ppm" and found.ndim == 3 and found.shape[0] == 3:
+        found = found.transpose(1, 2, 0)
     return _picture(found, member) if match["form"] == "ppm" else _numbers(found)
 
 
@@ -211,9 +221,7 @@ def _numbers(found: NDArray[Any]) -> bytes:
 
 
 def _picture(found: NDArray[Any], member: str) -> bytes:
-    """Three channels of 0..255, in front or at the end, as a PPM picture."""
-    if found.ndim == 3 and found.shape[0] == 3 and found.shape[2] != 3:
-        found = found.transpose(1, 2, 0)
+    """(H, W, 3) of 0..255 as a PPM picture."""
     whole = found.astype(np.uint8)
     if found.ndim != 3 or found.shape[2] != 3 or not found.size or not np.array_equal(whole, found):
         raise ContainerError(

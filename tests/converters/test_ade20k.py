@@ -50,28 +50,36 @@ def test_sample(tmp_path: Path) -> None:
             assert ("person" in people) == any(region.category == "person" for region in record.regions)
 
 
-def test_real_photos(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
+def test_real_photos(shared_data: Callable[[str], Path]) -> None:
+    """Read in place: all photos lie in one folder there, told apart by their names."""
+    root = shared_data("ade20k_sceneparsing")
+    assert plugins.load("converters", NAME).find(root) == ("validation",)
+    records, drops = read(NAME, root, "validation")
+    vocabulary = plugins.load("converters", NAME).open(root, "validation").vocabulary
+    assert not drops
+    assert [record.id for record in records] == [f"ADE_val_0000000{n}" for n in (1, 2, 3)]
+    assert len(vocabulary) == 150
+    assert [category.name for category in vocabulary[:3]] == ["wall", "building", "sky"]
+    assert vocabulary[1].synonyms == ("edifice",)
+    for record in records:
+        truth = np.asarray(Image.open(root / "sampleData" / "annotations" / f"{record.id}.png"))
+        assert {region.category_id for region in record.regions} == set(np.unique(truth).tolist()) - {0}
+        for region in record.regions:
+            mask = truth == region.category_id
+            assert np.array_equal(decoded(region), mask)
+            assert region.area == mask.sum()
+            assert region.box_xyxy is None
+
+
+@pytest.mark.parametrize("info", ["objectInfo150.txt", "objectInfo150.csv"])
+def test_a_folder_for_each_split_and_either_list(tmp_path: Path, shared_data: Callable[[str], Path], info: str) -> None:
     given = shared_data("ade20k_sceneparsing")
     for kind in ("images", "annotations"):
-        shutil.copytree(given / "sampleData" / kind, tmp_path / kind / "validation")
-    for info in ("objectInfo150.txt", "objectInfo150.csv"):
-        shutil.copy(given / info, tmp_path / info)
-        records, drops = read(NAME, tmp_path, "validation")
-        vocabulary = plugins.load("converters", NAME).open(tmp_path, "validation").vocabulary
-        assert not drops
-        assert [record.id for record in records] == [f"ADE_val_0000000{n}" for n in (1, 2, 3)]
-        assert len(vocabulary) == 150
-        assert [category.name for category in vocabulary[:3]] == ["wall", "building", "sky"]
-        assert vocabulary[1].synonyms == ("edifice",)
-        for record in records:
-            truth = np.asarray(Image.open(tmp_path / "annotations" / "validation" / f"{record.id}.png"))
-            assert {region.category_id for region in record.regions} == set(np.unique(truth).tolist()) - {0}
-            for region in record.regions:
-                mask = truth == region.category_id
-                assert np.array_equal(decoded(region), mask)
-                assert region.area == mask.sum()
-                assert region.box_xyxy is None
-        (tmp_path / info).unlink()
+        shutil.copytree(given / "sampleData" / kind, tmp_path / "ADEChallengeData2016" / kind / "validation")
+    shutil.copy(given / info, tmp_path / "ADEChallengeData2016" / info)
+    apart, _ = read(NAME, tmp_path, "validation")
+    together, _ = read(NAME, given, "validation")
+    assert [record.regions for record in apart] == [record.regions for record in together]
 
 
 def test_faults_cost_one_record_each(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -290,3 +291,70 @@ def test_changed_bytes_never_do_more_than_fail(tmp_path: Path) -> None:
             said = str(path)
         assert "instances_val2017.json" in said or "no photos" in said
     assert 20 < read_well < 380
+
+
+# --- files of COCO's form that are not COCO's -------------------------------------------------------------------------
+
+OTHERS = [
+    # split, annotation file, photo folder, how the file names its photos
+    ("train", "train/_annotations.coco.json", "train", "{}"),  # Roboflow
+    ("valid", "valid/_annotations.coco.json", "valid", "{}"),
+    ("train", "_annotations.coco.json", "", "{}"),
+    ("train", "labels.json", "data", "{}"),  # FiftyOne
+    ("train", "result.json", "images", "images/{}"),  # Label Studio
+    ("train", "result.json", "images", "images\\{}"),  # ... on Windows
+    ("default", "annotations/instances_default.json", "images/default", "{}"),  # CVAT
+    ("val", "annotations/zhiyuan_objv2_val.json", "val/patch3", "images/v1/patch3/{}"),  # Objects365
+    ("train", "zhiyuan_objv2_train.json", "images/train/patch3", "images/v2/patch3/{}"),
+    ("test", "annotations/test.json", "test", "{}"),
+    ("validation", "validation/annotations.json", "validation/images", "{}"),
+    ("train", "annotations/train_annotations.json", "images", "{}"),
+    ("val", "annotations_val.json", "pictures/all", "{}"),
+    ("train", "annotations.json", "a/b/c", "x/y/{}"),
+]
+
+
+@pytest.mark.parametrize(("split", "file", "folder", "spelling"), OTHERS)
+def test_other_files_of_cocos_form(tmp_path: Path, split: str, file: str, folder: str, spelling: str) -> None:
+    names = {number: f"objects365_v1_{number:08d}.jpg" for number in (7, 9)}
+    what = content([annotation(1)], images=[image(n, file_name=spelling.format(name)) for n, name in names.items()])
+    write(tmp_path / "made", KIND, what)
+    (tmp_path / "root" / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "root" / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "root" / file).write_text(json.dumps(what))
+    (tmp_path / "root" / "README.json").write_text('{"images": "no list"}')
+    for number, name in names.items():
+        (tmp_path / "made/val2017" / f"{number:012d}.jpg").rename(tmp_path / "root" / folder / name)
+    assert plugins.load("converters", NAME).find(tmp_path / "root") == (split,)
+    records, drops = read(NAME, tmp_path / "root", split)
+    assert drops == []
+    assert [record.photo.path for record in records if record.photo] == [
+        f"{folder}/{name}".lstrip("/") for name in names.values()
+    ]
+    assert records[0].photo.id == "objects365:v1_00000007"  # type: ignore[union-attr]
+    assert records[0].licence == "LicenseRef-COCO-style"
+
+
+def test_photos_in_the_official_zip(tmp_path: Path) -> None:
+    write(tmp_path, KIND, content([annotation(1)]))
+    loose, _ = read(NAME, tmp_path)
+    with zipfile.ZipFile(tmp_path / "val2017.zip", "w") as archive:
+        for path in sorted((tmp_path / "val2017").iterdir()):
+            archive.write(path, f"val2017/{path.name}")
+            path.unlink()
+    zipped, drops = read(NAME, tmp_path)
+    assert drops == []
+    assert [record.photo.path for record in zipped if record.photo] == [
+        f"val2017.zip/val2017/{number:012d}.jpg" for number in (7, 9)
+    ]
+    assert [record.regions for record in zipped] == [record.regions for record in loose]
+
+
+def test_a_few_photos_of_many_are_found(tmp_path: Path) -> None:
+    """Only the last of 300 photos is there, and its folder has a name of its own."""
+    images = [image(n) for n in (*range(100, 400), 7)]
+    write(tmp_path, KIND, content([annotation(1)], images=images))
+    (tmp_path / "val2017").rename(tmp_path / "some")
+    records, drops = read(NAME, tmp_path)
+    assert [record.photo.path for record in records if record.photo] == ["some/000000000007.jpg"]
+    assert reasons(drops) == {"photo: missing": 300}

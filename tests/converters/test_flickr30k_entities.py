@@ -138,8 +138,8 @@ def test_bad_xml_costs_one_record(tmp_path: Path, xml: str) -> None:
 def test_bad_sentences(tmp_path: Path) -> None:
     root = folder(tmp_path / "a", b"caf\xe9 .", XML.format(w=333, h=500, objects=""))
     records, drops = read(NAME, root, "train")
-    assert records == []
-    assert [drop.reason for drop in drops] == ["file: not UTF-8"]
+    assert [record.captions for record in records] == [("café .",)]
+    assert [(drop.reason, drop.repaired) for drop in drops] == [("text: not UTF-8", True)]
     root = folder(
         tmp_path / "b", "[/EN#1/people A man eats .\n", XML.format(w=333, h=500, objects=box("1", 1, 1, 9, 9))
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from tests.converters.coco_files import read, reasons
 from vtinstruct import plugins
+from vtinstruct.build import Options, build, choose
+from vtinstruct.build.progress import Silent
+from vtinstruct.check import check
+from vtinstruct.dialogue import StoredPhoto
+from vtinstruct.photos import open_photo, read_depth
+from vtinstruct.shards import read_dialogues
 from vtinstruct.source import SourceError
+from vtinstruct.units import Depth
 
 SIZE_WH = (12, 8)
 
@@ -30,7 +39,7 @@ LAYOUTS = [
     ("test", "official_splits/test/rgb_00045.jpg", "official_splits/test/sync_depth_00045.png"),
     ("sync", "sync/bath/rgb_00045.jpg", "sync/bath/sync_depth_00045.png"),
     ("train", "images/train/a.jpg", "annotations/train/a.png"),
-    ("all", "images/a.b.jpg", "annotations/a.b.png"),
+    ("whole", "images/a.b.jpg", "annotations/a.b.png"),
 ]
 
 
@@ -84,3 +93,131 @@ def test_a_scene_may_not_be_a_link_out_of_the_root(tmp_path: Path) -> None:
     (root / "official_splits" / "test" / "bath").symlink_to(outside)
     with pytest.raises(SourceError, match="link"):
         read("nyuv2", root, "test")
+
+
+# --- HDF5 ------------------------------------------------------------------------------------------------------------
+
+COUNT = 5
+
+
+def labelled(root: Path, splits: dict[str, list[int]] | None) -> tuple[Any, Any]:
+    """The labelled set in small, with MATLAB's axes: photos (N, H, W, 3) and metres (N, H, W)."""
+    h5py = pytest.importorskip("h5py")
+    width, height = SIZE_WH
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 256, (COUNT, height, width, 3), dtype=np.uint8)
+    metres = rng.uniform(0.7, 9.9, (COUNT, height, width)).astype(np.float32)
+    root.mkdir(exist_ok=True)
+    with h5py.File(root / "nyu_depth_v2_labeled.mat", "w", userblock_size=512) as file:  # as MATLAB writes a header
+        file["images"], file["depths"] = photos.transpose(0, 3, 2, 1), metres.transpose(0, 2, 1)
+        file["rawDepths"], file["labels"] = metres.transpose(0, 2, 1), np.zeros((COUNT, width, height), np.uint16)
+    if splits is not None:
+        savemat(
+            root / "splits.mat", {name: np.asarray(numbers, np.uint16)[:, None] for name, numbers in splits.items()}
+        )
+    return photos, metres
+
+
+OFFICIAL = {"trainNdxs": [3, 4, 5], "testNdxs": [1, 2]}
+
+
+@pytest.mark.parametrize("splits", [OFFICIAL, None])
+def test_the_labelled_mat(tmp_path: Path, splits: dict[str, list[int]] | None) -> None:
+    photos, metres = labelled(tmp_path, splits)
+    wanted = {"train": [2, 3, 4], "test": [0, 1]} if splits else {"labeled": list(range(COUNT))}
+    assert plugins.load("converters", "nyuv2").find(tmp_path) == tuple(wanted)
+    for split, numbers in wanted.items():
+        records, drops = read("nyuv2", tmp_path, split)
+        assert drops == []
+        assert [record.id for record in records] == [f"labeled/{n}" for n in numbers]
+        for record, n in zip(records, numbers, strict=True):
+            assert record.photo is not None
+            assert record.depth is not None
+            assert (record.photo.size_wh, record.photo.id) == (SIZE_WH, f"nyuv2:labeled/{n}")
+            assert np.array_equal(read_depth(tmp_path, record.depth, SIZE_WH), metres[n])
+            stored = StoredPhoto(record.photo.path, "", SIZE_WH, record.photo.id)
+            assert np.array_equal(np.asarray(open_photo(tmp_path, stored)), photos[n])
+
+
+def test_a_photo_of_the_split_folders_is_the_same_photo(tmp_path: Path) -> None:
+    folder = tmp_path / "official_splits" / "test" / "bath"
+    pair(folder / "rgb_00001.jpg", folder / "sync_depth_00001.png")
+    (record,), _ = read("nyuv2", tmp_path, "test")
+    assert record.photo is not None
+    assert record.photo.id == "nyuv2:labeled/1"
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_build_from_the_mat(tmp_path: Path, copy: bool) -> None:
+    photos, metres = labelled(tmp_path / "nyu", OFFICIAL)
+    out = tmp_path / "out"
+    build(choose([f"nyuv2={tmp_path / 'nyu'}"]), Options(("depth",), copy_photos=copy), out, Silent())
+    assert check(out, photos=True).findings == ()
+    for dialogue, n in zip(read_dialogues(out, "depth", "test"), (0, 1), strict=True):
+        assert dialogue.photo is not None
+        ((_, _, reference),) = dialogue.references()
+        assert isinstance(reference.unit, Depth)
+        assert np.array_equal(read_depth(out, reference.unit), metres[n])
+        assert np.array_equal(np.asarray(open_photo(out, dialogue.photo)), photos[n])
+
+
+BROKEN_SPLITS = [{"trainNdxs": [0, 1]}, {"trainNdxs": [1, 1]}, {"trainNdxs": [6]}, {"testNdxs": [1]}]
+
+
+@pytest.mark.parametrize("splits", BROKEN_SPLITS)
+def test_a_broken_splits_file_is_one_line(tmp_path: Path, splits: dict[str, list[int]]) -> None:
+    labelled(tmp_path, splits)
+    with pytest.raises(SourceError, match=r"splits\.mat.*trainNdxs"):
+        read("nyuv2", tmp_path, "train")
+
+
+def test_a_broken_mat_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    for data in (b"", b"MATLAB 5.0 MAT-file", b"\x89HDF\r\n\x1a\n" * 99):
+        (tmp_path / "nyu_depth_v2_labeled.mat").write_bytes(data)
+        with pytest.raises(SourceError, match=r"nyu_depth_v2_labeled\.mat") as caught:
+            read("nyuv2", tmp_path, "labeled")
+        assert "\n" not in str(caught.value)
+
+
+def test_frames(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    width, height = SIZE_WH
+    metres = np.linspace(1, 5, width * height, dtype=np.float32).reshape(height, width)
+    for path in ("train/kitchen_0001/00001.h5", "train/bath/00021.h5", "val/official/00001.h5"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(tmp_path / path, "w") as file:
+            file["rgb"], file["depth"] = np.full((3, height, width), 7, np.uint8), metres
+    with h5py.File(tmp_path / "train/bath/00022.h5", "w") as file:
+        file["rgb"], file["depth"] = np.zeros((3, 2, 2), np.uint8), metres
+    (tmp_path / "train/bath/00023.h5").write_bytes(b"no file")
+    assert plugins.load("converters", "nyuv2").find(tmp_path) == ("train", "val")
+    records, drops = read("nyuv2", tmp_path, "train")
+    assert [record.id for record in records] == ["train/bath/00021", "train/kitchen_0001/00001"]
+    assert reasons(drops) == {"photo: another size": 1, "file: unreadable": 1}
+    depth = records[0].depth
+    assert depth is not None
+    assert np.array_equal(read_depth(tmp_path, depth), metres)
+
+
+def test_written_frames(shared_data: Callable[[str], Path]) -> None:
+    h5py = pytest.importorskip("h5py")
+    root = shared_data("datumaro_format_fixtures") / "nyu_depth_v2_dataset"
+    records, drops = read("nyuv2", root, "whole")
+    assert drops == []
+    assert [record.id for record in records] == ["1", "2"]
+    for record in records:
+        with h5py.File(root / f"{record.id}.h5") as file:
+            rgb, metres = file["rgb"][()], file["depth"][()]
+        assert record.photo is not None
+        assert record.depth is not None
+        assert record.photo.size_wh == metres.shape[::-1]
+        assert np.array_equal(read_depth(root, record.depth), metres)
+        pixels = np.asarray(open_photo(root, StoredPhoto(record.photo.path, "", record.photo.size_wh, record.photo.id)))
+        assert np.array_equal(pixels, rgb.transpose(1, 2, 0))
+
+
+def test_folders_of_other_pictures_are_not_claimed(tmp_path: Path) -> None:
+    pair(tmp_path / "images/a.jpg", tmp_path / "annotations/a.png")
+    Image.new("L", SIZE_WH).save(tmp_path / "annotations/a.png")
+    assert plugins.load("converters", "nyuv2").find(tmp_path) == ()

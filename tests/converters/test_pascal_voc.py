@@ -150,3 +150,11 @@ def test_one_line_when_the_list_is_missing(tmp_path: Path) -> None:
         source.open(tmp_path, "seg_val2012")
     with pytest.raises(SourceError, match="splits found: train2012"):
         source.open(folder(tmp_path / "root", {"a": xml(SIZE)}), "val2012")
+
+
+def test_an_empty_list_is_an_empty_split(shared_data: Callable[[str], Path]) -> None:
+    root = shared_data("datumaro_format_fixtures") / "voc_dataset" / "voc_dataset2"
+    assert "seg_trainval" in plugins.load("converters", NAME).find(root)
+    records, drops = read(NAME, root, "seg_trainval")
+    assert records == []
+    assert reasons(drops) == {"list: empty": 1}

@@ -117,6 +117,7 @@ def test_clarifai_coco_under_another_split_name(shared_data: Shared) -> None:
         ("coco", "coco_instances", {"train": 1, "val": 2}),
         ("coco_instances", "coco_instances", {"train": 1, "val": 2}),
         ("mmdet_coco", "coco_instances", {"train": 1, "val": 2}),
+        ("coco_roboflow", "coco_instances", {"train": 1, "val": 2}),
         ("coco", "coco_keypoints", {"train": 1, "val": 2}),
         ("coco_person_keypoints", "coco_keypoints", {"train": 1, "val": 2}),
         ("coco_panoptic", "coco_panoptic", {"train": 0, "val": 2}),
@@ -152,7 +153,7 @@ def test_mmpose_keypoints_beside_their_photos(shared_data: Shared, tmp_path: Pat
 
 def test_mmseg_nyu_depth(shared_data: Shared) -> None:
     root = shared_data("mmseg_samples") / "pseudo_nyu_dataset"
-    records, drops = read("nyuv2", root, "all")
+    records, drops = read("nyuv2", root, "whole")
     assert drops == []
     (record,) = records
     assert record.depth is not None
@@ -195,3 +196,31 @@ def test_real_expressions_on_real_photos(shared_data: Shared, tmp_path: Path) ->
 def _same_box(bbox: list[float], box_xyxy: list[float]) -> bool:
     x, y, width, height = bbox
     return np.allclose((x, y, x + width, y + height), box_xyxy, atol=1.0)
+
+
+def test_panopticapi_sample_in_place(shared_data: Shared) -> None:
+    """Ids, categories, areas and boxes of the panoptic file; masks equal to the detection file made by its own authors."""
+    root = shared_data("panopticapi_sample")
+    records, drops = read("coco_panoptic", root, "examples")
+    assert drops == []
+    content = rows(root / "panoptic_examples.json")
+    assert [record.photo.path for record in records if record.photo] == [
+        f"input_images/{row['file_name']}" for row in content["images"]
+    ]
+    names = {row["id"]: (row["name"], bool(row["isthing"])) for row in content["categories"]}
+    expected = rows(root / "panoptic_coco_detection_format.json")["annotations"]
+    for record in records:
+        (given,) = (row for row in content["annotations"] if str(row["image_id"]) == record.id)
+        for region, segment in zip(record.regions, given["segments_info"], strict=True):
+            assert (region.id, region.area, region.crowd) == (
+                str(segment["id"]),
+                segment["area"],
+                bool(segment["iscrowd"]),
+            )
+            assert (region.category, region.thing) == names[segment["category_id"]]
+        theirs = [row for row in expected if str(row["image_id"]) == record.id]
+        ours = sorted(
+            (region.category_id, region.mask_rle.counts.decode()) for region in record.regions if region.mask_rle
+        )
+        assert ours == sorted((row["category_id"], row["segmentation"]["counts"]) for row in theirs)
+    assert sum(len(record.regions) for record in records) == len(expected) == 50
