@@ -19,14 +19,19 @@ TASKS = "vtinstruct.tasks"
 
 
 def show_sources() -> None:
-    """Every source: licence, splits, the tasks it feeds, homepage."""
+    """Every source: licence, splits, the tasks it feeds, homepage; then the folders each expects."""
     table = _table("source", "title", "licence", "splits", "feeds", "homepage")
     for name in plugins.names(ROOM):
         source = source_named(name)
         feeds = ", ".join(tasks_for(source, ()))
         cells = (name, source.title, source.licence, ", ".join(source.splits), feeds, source.homepage)
         table.add_row(*map(escape, cells))
-    _wide().print(table)
+    console = _wide()
+    console.print(table)
+    for name in plugins.names(ROOM):
+        console.print(
+            f"\n{name} expects\n{source_named(name).layout.strip()}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _table(*names: str) -> Table:
@@ -58,16 +63,15 @@ def show_source(name: str, root: Path | None) -> None:
 
 
 def _show_root(source: Source, root: Path, console: Console) -> None:
+    """One line a split, the official ones and whatever others are there: its records, or what is missing and where it was
+    looked for."""
     there = source.find(root)
-    for split in source.splits:
-        if split not in there:
-            console.print(f"{split}: not there", markup=False)
-            continue
+    for split in dict.fromkeys((*source.splits, *there)):
         try:
             opened = source.open(root, split)
             console.print(f"{split}: {len(opened)} records, {len(opened.faults)} left out on reading", markup=False)
         except SourceError as error:
-            console.print(f"{split}: {error}", markup=False)
+            console.print(f"{split}: {'' if split in there else 'not there: '}{error}", markup=False)
 
 
 def show_tasks() -> None:

@@ -1,4 +1,4 @@
-"""Opening a generated COCO-like and LVIS-like file, against json and pycocotools (or json alone) on the same file.
+"""Opening a generated COCO-like and LVIS-like file, whole and in windows, against json and pycocotools (or json alone) on it.
 
 Every reader runs in a process of its own, so that peak memory is its own; seconds are processor time of that process, from
 the first byte read. Sizes, seconds, peaks and ratios are in `extra_info`; nothing is asserted about them but that all
@@ -28,7 +28,9 @@ MEASURE = """
 import json, resource, sys, time
 reader, path, root, split = sys.argv[1:]
 path_size = __import__("os").path.getsize(path)
-if reader == "ours":
+if reader in ("ours", "windows"):
+    import os
+    os.environ["VTINSTRUCT_WINDOW_MB"] = "0" if reader == "windows" else "1000000"
     from pathlib import Path
     from vtinstruct import plugins
     source = plugins.load("converters", split.partition(":")[0])
@@ -36,7 +38,7 @@ elif reader == "pycocotools":
     from pycocotools.coco import COCO
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start, wall = time.process_time(), time.perf_counter()
-if reader == "ours":
+if reader in ("ours", "windows"):
     opened = source.open(Path(root), split.partition(":")[2])
     seen = len(opened)
 elif reader == "json":
@@ -112,6 +114,7 @@ def test_open(benchmark: Any, tmp_path: Path, kind: str, name: str, split: str) 
     found = {
         reader: measure(reader, path, split) for reader in ("json", "pycocotools") if kind == "coco" or reader == "json"
     }
+    found["windows"] = measure("windows", path, split)
     found["ours"] = benchmark.pedantic(measure, ("ours", path, split), rounds=1, iterations=1)
     size_mb = path.stat().st_size / 1e6
     path.unlink()
