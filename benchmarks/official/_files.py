@@ -65,6 +65,12 @@ def read_results(path: Path) -> Rows:
     return rows
 
 
+def table_of(path: Path, name: str) -> Rows:
+    """One list of objects of a JSON file that is an object of such lists. Raises `OfficialError`."""
+    whole = read_json(path)
+    return rows_of(cast(dict[str, Any], whole).get(name) if isinstance(whole, dict) else None, f"{path}: {name}")
+
+
 def rows_of(value: object, where: str) -> Rows:
     """A list of objects, or `OfficialError`."""
     if not isinstance(value, list):

@@ -1,4 +1,5 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth`: official result files in, official numbers out."""
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg`: official result files in,
+official numbers out."""
 
 from __future__ import annotations
 
@@ -15,11 +16,15 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from benchmarks.official._table import Table
+from benchmarks.official.captions import captions
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
+from benchmarks.official.gcg import gcg
 from benchmarks.official.lvis import lvis
 from benchmarks.official.miou import IGNORED, miou
 from benchmarks.official.panoptic import panoptic
+from benchmarks.official.pope import pope
+from benchmarks.official.vqa import vqa
 
 Truth = Annotated[Path, typer.Argument(help="the official annotation file")]
 Found = Annotated[Path, typer.Argument(help="the official result file")]
@@ -93,6 +98,39 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         """Ten errors of depth maps under one named protocol."""
         with refusing():
             show(depth(annotations, results, levels, crop, cap, align), False, as_json)
+
+    @app.command("captions")
+    def captions_command(annotations: Truth, results: Found, engine: Engine = "hotcoco", as_json: Json = False) -> None:
+        """BLEU, METEOR, ROUGE-L and CIDEr of a COCO caption result file."""
+        with refusing():
+            show(captions(annotations, results, engine), False, as_json)
+
+    @app.command("vqa")
+    def vqa_command(annotations: Truth, results: Found, classes: Classes = False, as_json: Json = False) -> None:
+        """Soft accuracy of a VQAv2 or OK-VQA result file."""
+        with refusing():
+            show(vqa(annotations, results), classes, as_json)
+
+    @app.command("pope")
+    def pope_command(
+        labels: Annotated[Path, typer.Argument(help="coco_pope_*.json")],
+        answers: Annotated[Path, typer.Argument(help="JSON lines with `answer`, in the order of the labels")],
+        as_json: Json = False,
+    ) -> None:
+        """Accuracy, precision, recall, F1 and yes-ratio of POPE answers."""
+        with refusing():
+            show(pope(labels, answers), False, as_json)
+
+    @app.command("gcg")
+    def gcg_command(
+        masks: Annotated[Path, typer.Argument(help="*_gcg_coco_mask_gt.json")],
+        captions: Annotated[Path, typer.Argument(help="*_gcg_coco_caption_gt.json")],
+        answers: Annotated[Path, typer.Argument(help="the folder of IMAGE.json answers")],
+        engine: Engine = "hotcoco", as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """Grounded captions in GLaMM's layout."""
+        with refusing():
+            show(gcg(masks, captions, answers, engine), False, as_json)
 
 
 def show(table: Table, classes: bool, as_json: bool) -> None:

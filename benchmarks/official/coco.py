@@ -111,10 +111,10 @@ def _check_geometry(row: dict[str, Any], iou_type: str, where: str, size_hw: tup
         if len(numbers_of(row, "keypoints", None, where)) != 51:
             raise OfficialError(f"{where} has {len(row['keypoints'])} numbers for keypoints; 17 x (x, y, v) are right")
     else:
-        row["segmentation"] = _checked_mask(row.get("segmentation"), where, size_hw)
+        row["segmentation"] = checked_mask(row.get("segmentation"), where, size_hw)
 
 
-def _checked_mask(value: object, where: str, size_hw: tuple[object, object] | None) -> Any:
+def checked_mask(value: object, where: str, size_hw: tuple[object, object] | None) -> Any:
     """Polygons as they are (finite, at least three points), run lengths checked against the image's size."""
     if size_hw is None or not all(isinstance(side, int) and side > 0 for side in size_hw):
         raise OfficialError(f"{where} is of an image of size {size_hw}; a listed one with height and width is right")

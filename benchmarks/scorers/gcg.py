@@ -40,6 +40,7 @@ from vtinstruct.units import Box, Mask, UnitKind
 
 Floats = NDArray[np.float64]
 Region = Box | Mask
+Phrased = tuple[str, Region, float | None]  # a phrase, one region it points at, how sure the model is
 TASKS: dict[str, UnitKind] = {"gcg_mask": "mask", "gcg_box": "box"}
 ENOUGH_IOU, ENOUGH_WORDS = 0.5, 0.5
 ARTICLES = frozenset(("a", "an", "the"))
@@ -108,8 +109,8 @@ def most_matches(iou: Floats, alike: Floats) -> int:
     return int(fits[linear_sum_assignment(fits, maximize=True)].sum()) if fits.size else 0
 
 
-def _regions(triplets: Sequence[Triplet], kind: UnitKind) -> list[tuple[str, Region, float | None]]:
-    found: list[tuple[str, Region, float | None]] = []
+def _regions(triplets: Sequence[Triplet], kind: UnitKind) -> list[Phrased]:
+    found: list[Phrased] = []
     for triplet in triplets:
         for reference in triplet.references:
             if isinstance(reference.unit, Box if kind == "box" else Mask):
@@ -141,26 +142,34 @@ def _area(region: Region) -> float:
     return width * height
 
 
-def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
-    """The caption's words, the regions of both sides, and how they match."""
-    kind, photo = TASKS[truth.task], truth.photo
-    true, found = _regions(true_triplets(truth, kind), kind), _regions(answer.triplets(kind), kind)
+def row_of(
+    size_wh: tuple[int, int], said: str, texts: Sequence[str], true: Sequence[Phrased], found: Sequence[Phrased],
+    missing: bool = False,
+) -> Row:  # fmt: skip
+    """What one photo adds: the words of its caption `said` and of its references `texts`, both sides' regions, and how they
+    match. A `missing` answer gets nothing for saying nothing."""
     true_regions, found_regions = [region for _, region, _ in true], [region for _, region, _ in found]
     iou = _iou(found_regions, true_regions)  # (F, T)
     alike = np.array([[likeness(a, b) for b, _, _ in true] for a, _, _ in found]).reshape(iou.shape)
-    texts = truth.evaluation.references or (plain_words(truth.turns[-1].parts),)
-    miou = best_miou(iou) if answer.state != "missing" else 0.0
     row: Row = {
-        "width": photo.size_wh[0] if photo else 0, "height": photo.size_wh[1] if photo else 0,
-        "said": tokens(plain_words(answer.parts)), "references": [tokens(text) for text in texts],
+        "width": size_wh[0], "height": size_wh[1], "said": tokens(said), "references": [tokens(text) for text in texts],
         "true_area": [_area(region) for region in true_regions], "found_score": [given for _, _, given in found],
-        "true_count": len(true), "found_count": len(found), "miou": miou, "miou_script": greedy_miou(iou),
-        "matched": most_matches(iou, alike), "matched_script": script_matches(iou.T, alike.T),
+        "true_count": len(true), "found_count": len(found), "miou": 0.0 if missing else best_miou(iou),
+        "miou_script": greedy_miou(iou), "matched": most_matches(iou, alike), "matched_script": script_matches(iou.T, alike.T),
     }  # fmt: skip
     for side, regions in (("true", true_regions), ("found", found_regions)):
         row[f"{side}_box"] = [value for region in regions for value in _xywh(region)]
         row[f"{side}_rle"] = [region.mask_rle.counts for region in regions if isinstance(region, Mask)]
-    return common(truth, answer, miou) | row
+    return row
+
+
+def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
+    """The caption's words, the regions of both sides, and how they match."""
+    kind, size_wh = TASKS[truth.task], truth.photo.size_wh if truth.photo else (0, 0)
+    true, found = _regions(true_triplets(truth, kind), kind), _regions(answer.triplets(kind), kind)
+    texts = truth.evaluation.references or (plain_words(truth.turns[-1].parts),)
+    row = row_of(size_wh, plain_words(answer.parts), texts, true, found, answer.state == "missing")
+    return common(truth, answer, row["miou"]) | row
 
 
 def _side(rows: pl.DataFrame, side: str) -> Instances:

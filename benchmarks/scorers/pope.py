@@ -66,7 +66,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     return common(truth, answer, float(row["said"] == label)) | row
 
 
-def _numbers(label: NDArray[np.bool_], said: NDArray[np.str_]) -> dict[str, float | None]:
+def yes_no_numbers(label: NDArray[np.bool_], said: NDArray[np.str_]) -> dict[str, float | None]:
     """The five numbers. An answer that is neither yes nor no is the wrong one."""
     true = np.where(said == "", ~label, said == "yes")
     right, hits = int((true == label).sum()), int((true & label).sum())
@@ -86,8 +86,8 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     rows = rows.sort("photo", "id")
     label: NDArray[np.bool_] = rows["label"].to_numpy() == "yes"
     said, script = rows["said"].to_numpy().astype(str), rows["script"].to_numpy().astype(str)
-    numbers = _numbers(label, said)
-    numbers |= {f"{name}{SCRIPT}": value for name, value in _numbers(label, script).items()}
+    numbers = yes_no_numbers(label, said)
+    numbers |= {f"{name}{SCRIPT}": value for name, value in yes_no_numbers(label, script).items()}
     right: NDArray[np.float64] = ((said == rows["label"].to_numpy()) & (said != "")).astype(np.float64)
     got = mean_interval(right, rows["photo"].to_list(), setting.resamples, setting.seed)
     answered = rows["state"].to_numpy() != "missing"

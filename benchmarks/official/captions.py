@@ -1,0 +1,64 @@
+"""COCO captions and results, scored as `pycocoevalcap` does.
+
+Format: https://cocodataset.org/#format-results: a result row has `image_id` and `caption`, one row an image. As its example
+does, the original scores the images that have a result; how many have none is said.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.official._files import OfficialError, Rows, read_json, rows_of, table_of
+from benchmarks.official._table import Table
+from benchmarks.scorer import Engine, Setting
+from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
+from benchmarks.scorers._ptb import tokens
+from benchmarks.scorers.captions import FEW_PHOTOS, meteor_number
+
+
+def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Table:
+    """BLEU-1 to 4, METEOR (with the official engine), ROUGE-L and CIDEr of a result file. Raises `OfficialError`."""
+    references: dict[int, list[list[str]]] = {}
+    for _, image, caption in _spoken(table_of(annotations, "annotations"), f"{annotations}: annotations"):
+        references.setdefault(image, []).append(tokens(caption))
+    said: dict[int, list[str]] = {}
+    for where, image, caption in _spoken(rows_of(read_json(results), str(results)), str(results)):
+        if image not in references:
+            raise OfficialError(
+                f"{where} is for image {image}, which has no annotated caption; a captioned one is right"
+            )
+        if image in said:
+            raise OfficialError(f"{where} is a second caption for image {image}; one an image is right")
+        said[image] = tokens(caption)
+    order = sorted(said)
+    ours, theirs = [said[image] for image in order], [references[image] for image in order]
+    official, remarks = meteor_number(ours, theirs, Setting(engine=engine))
+    numbers: dict[str, float | None] = dict.fromkeys(
+        (*(f"Bleu_{n}" for n in range(1, 5)), "METEOR", "ROUGE_L", "CIDEr", "CIDEr[corrected]")
+    )
+    if order:
+        counts = np.array([bleu_counts(*pair) for pair in zip(ours, theirs, strict=True)]).sum(axis=0)
+        numbers |= {f"Bleu_{n + 1}": float(value) for n, value in enumerate(bleu(counts))}
+        numbers["METEOR"] = official
+        numbers["ROUGE_L"] = float(np.mean([rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]))
+        numbers["CIDEr"] = float(np.mean(cider_d(ours, theirs)))
+        numbers["CIDEr[corrected]"] = float(np.mean(cider_d(ours, theirs, one_more=True)))
+    notes = [f"{len(order)} of {len(references)} captioned images have a result, and are scored", FEW_PHOTOS, *remarks]
+    if official is None and not remarks:
+        notes.append("METEOR is computed with --engine official only")
+    return Table("COCO captions", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
+
+
+def _spoken(rows: Rows, path: str) -> list[tuple[str, int, str]]:
+    found: list[tuple[str, int, str]] = []
+    for number, row in enumerate(rows):
+        image, caption = row.get("image_id"), row.get("caption")
+        if not isinstance(image, int) or isinstance(image, bool) or not isinstance(caption, str):
+            raise OfficialError(
+                f"{path}: [{number}] is {row!r:.60}; image_id, a whole number, and caption, a text, are right"
+            )
+        found.append((f"{path}: [{number}]", image, caption))
+    return found

@@ -1,0 +1,63 @@
+"""POPE labels and answers, scored as its `evaluate.py` does.
+
+Both are JSON lines: labels have `label` (yes or no), answers `answer` (or `text`, as some models' scripts call it). The n-th
+answer belongs to the n-th label; where both have a `question_id`, they must agree.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from benchmarks.official._files import OfficialError, Rows, rows_of
+from benchmarks.official._table import Table
+from benchmarks.scorers.pope import SCRIPT, read_answer, read_as_script, yes_no_numbers
+
+
+def pope(labels: Path, answers: Path) -> Table:
+    """The script's five numbers (ending in `[script]`), and beside each the one by a careful reading of the answers. Raises
+    `OfficialError`."""
+    probes, said = _lines(labels), _lines(answers)
+    if len(probes) != len(said):
+        raise OfficialError(f"{answers}: {len(said)} answers to {len(probes)} probes of {labels}; one a probe is right")
+    texts: list[str] = []
+    for number, (probe, row) in enumerate(zip(probes, said, strict=True), start=1):
+        if probe.get("label") not in ("yes", "no"):
+            raise OfficialError(f"{labels}: line {number} has label {probe.get('label')!r:.40}; yes or no is right")
+        mine, theirs = probe.get("question_id"), row.get("question_id")
+        if mine is not None and theirs is not None and mine != theirs:
+            raise OfficialError(f"{answers}: line {number} is for question {theirs!r:.40}, the label's is {mine!r:.40}")
+        text = row.get("answer", row.get("text"))
+        if not isinstance(text, str):
+            raise OfficialError(f"{answers}: line {number} has answer {text!r:.40}; a text is right")
+        texts.append(text)
+    label = np.array([probe["label"] == "yes" for probe in probes], dtype=np.bool_)
+    numbers: dict[str, float | None] = {}
+    for reading, suffix in ((read_as_script, SCRIPT), (read_answer, "")):
+        read = np.array([reading(text) for text in texts], dtype=np.str_)
+        found = yes_no_numbers(label, read) if probes else {}
+        numbers |= {f"{name}{suffix}": value for name, value in found.items()}
+    neither = sum(not read_answer(text) for text in texts)
+    notes = (f"{len(probes)} probes; {neither} answers say neither yes nor no: wrong by a careful reading",)
+    return Table("POPE", numbers, (), notes, {"vt-instruct": importlib.metadata.version("vt-instruct")})
+
+
+def _lines(path: Path) -> Rows:
+    found: list[Any] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(msgspec.json.decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise OfficialError(
+                    f"{path}: line {number} is not JSON ({error}); one object a line is right"
+                ) from error
+    return rows_of(found, str(path))
