@@ -17,15 +17,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import suites as suite_table
+from benchmarks.compare import Comparison, compare, write_comparison
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
+from benchmarks.merge import merge
 from benchmarks.model import ModelError
 from benchmarks.official import OfficialError
 from benchmarks.official.cli import register
 from benchmarks.originals import OriginalMissing
 from benchmarks.page import shown
 from benchmarks.results import Results, ResultsError, read_results
+from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
 from benchmarks.score import Options, read_truths
 from benchmarks.suites import SuiteError
@@ -38,8 +41,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 screen, errors = Console(), Console(stderr=True)
 
 REFUSALS = (
-    DatasetError, ReadError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin, OSError,
-    OfficialError, OriginalMissing,
+    DatasetError, ReadError, RowsError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin,
+    OSError, OfficialError, OriginalMissing,
 )  # fmt: skip
 
 Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
@@ -52,6 +55,9 @@ Suites = Annotated[list[str] | None, typer.Option("--suite", help="only this sui
 Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: pycocotools itself, slow")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
 Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="processes that read and score; the numbers are the same")
+]
 OtherDataset = Annotated[bool, typer.Option("--allow-other-dataset", help="score answers made for another dataset")]
 
 
@@ -89,15 +95,17 @@ def run_command(
 
 @app.command("score")
 def score_command(
-    predictions: Annotated[Path, typer.Option("--predictions", help="a predictions file (JSON Lines)")],
+    predictions: Annotated[
+        list[Path], typer.Option("--predictions", help="a predictions file (JSON Lines); repeated: parts of one run")
+    ],
     data: Data, out: Out, split: Splits = None, limit: Limit = None, suite: Suites = None, engine: Engine = "hotcoco",
-    resamples: Resamples = 1000, seed: Seed = 0, allow_other_dataset: OtherDataset = False,
+    resamples: Resamples = 1000, seed: Seed = 0, allow_other_dataset: OtherDataset = False, workers: Workers = 1,
 ) -> None:  # fmt: skip
     """Numbers and a page from a predictions file; no model is needed."""
     with refusing():
         dataset, splits = open_dataset(data, split or ())
         options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset)
-        results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options))
+        results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
         show([results])
         for line in results.intake["lines"]:
             screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
@@ -115,6 +123,55 @@ def leaderboard_command(
         show(found)
         for page in (table, html):
             screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+
+
+@app.command("merge")
+def merge_command(
+    folders: Annotated[list[Path], typer.Argument(help="folders of `score`, each of a part of one run's answers")],
+    out: Out,
+) -> None:
+    """One result from several, scored apart: the same bits in whatever order, and as if scored at once."""
+    with refusing():
+        merged = merge(folders, out)
+        show([merged])
+        screen.print(f"[dim]{escape(str(out / 'results.json'))}[/dim]", soft_wrap=True, highlight=False)
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[Path, typer.Argument(help="a folder of `score`")],
+    second: Annotated[Path, typer.Argument(help="another, on the same samples")],
+    out: Annotated[Path | None, typer.Option("--out", help="a page to write, compare.html")] = None,
+    resamples: Resamples = 1000, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Two models on the same samples, paired: the difference of every primary number with its interval and p-value, and the
+    samples that moved most."""
+    with refusing():
+        found = compare(first, second, resamples, seed)
+        show_comparison(found)
+        if out is not None:
+            write_comparison(out, found)
+            screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
+
+
+def show_comparison(found: Comparison) -> None:
+    """A line a suite, source and split; then the samples that moved most."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in ("suite", "source split", "number"):
+        table.add_column(heading)
+    for heading in ("n", found.models[0], found.models[1], "difference", "95 %", "p"):
+        table.add_column(escape(heading), justify="right")
+    for one in found.suites:
+        a, b, difference = (shown(value, one.percent) for value in (*one.values, one.difference))
+        interval = f"{shown(one.low, one.percent)} to {shown(one.high, one.percent)}" if one.low is not None else "–"
+        p = "–" if one.p is None else f"{one.p:.3f}"
+        where = f"{one.source} {one.split}"
+        table.add_row(*map(escape, (one.suite, where, one.metric, str(one.n), a, b, difference, interval, p)))
+    screen.print(table)
+    for one in found.suites:
+        for sample in one.moved[:3]:
+            line = f"{one.suite}: {sample.id} {100 * sample.first:.1f} -> {100 * sample.second:.1f}"
+            screen.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True, highlight=False)
 
 
 @app.command("suites")

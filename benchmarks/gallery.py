@@ -55,7 +55,11 @@ def choose(rows: pl.DataFrame) -> list[tuple[str, bool]]:
 
 
 def galleries(
-    suites: Sequence[SuiteResult], folder: Path, dataset: Dataset, predictions: Path, truths: Mapping[str, Dialogue]
+    suites: Sequence[SuiteResult],
+    folder: Path,
+    dataset: Dataset,
+    predictions: Sequence[Path],
+    truths: Mapping[str, Dialogue],
 ) -> dict[str, list[Picture]]:
     """Pictures by suite, for the first source and split of each; a suite over all tasks has none."""
     chosen: dict[str, list[tuple[str, bool]]] = {}
@@ -66,7 +70,7 @@ def galleries(
             chosen[suite.suite] = choose(rows)
             quality[suite.suite] = dict(zip(rows["id"], rows["quality"], strict=True))
     wanted = {id_: truths[id_] for several in chosen.values() for id_, _ in several}
-    answers = answers_to(predictions, wanted)
+    answers = {id_: one for path in predictions for id_, one in answers_to(path, wanted).items()}
     found: dict[str, list[Picture]] = {}
     for name, several in chosen.items():
         samples = [(wanted[id_], answers.get(id_, MISSING)) for id_, _ in several]
@@ -76,7 +80,7 @@ def galleries(
             for (truth, answer), (_, worst) in zip(samples, several, strict=True)
         ]
         found[name] = [
-            _drawn(picture, truth, answer, inks, dataset, predictions.parent)
+            _drawn(picture, truth, answer, inks, dataset, predictions[0].parent)
             for picture, (truth, answer) in zip(draft, samples, strict=True)
         ]
     return found

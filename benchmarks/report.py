@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Section:
 
 
 def write_report(
-    path: Path, results: Results, dataset: Dataset, predictions: Path, truths: Mapping[str, Dialogue]
+    path: Path, results: Results, dataset: Dataset, predictions: Sequence[Path], truths: Mapping[str, Dialogue]
 ) -> None:
     """Write the page. Rows are read from beside it, where `score_file` kept them."""
     pictures = galleries(results.suites, path.parent, dataset, predictions, truths)

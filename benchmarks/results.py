@@ -59,7 +59,8 @@ class SuiteResult:
 @dataclass(frozen=True, slots=True)
 class Results:
     """One model on one dataset. `predictions_sha256` ties the numbers to the file they came from; `intake` counts what
-    was wrong with that file; `other_dataset` is True when it was made for another dataset and scored all the same."""
+    was wrong with that file; `other_dataset` is True when it was made for another dataset and scored all the same;
+    `predictions` are the digests of its parts, sorted."""
 
     model: str
     dataset: str
@@ -72,6 +73,7 @@ class Results:
     intake: Mapping[str, Any]
     suites: tuple[SuiteResult, ...]
     other_dataset: bool = False
+    predictions: tuple[str, ...] = ()
 
 
 def results_to_json(results: Results) -> str:

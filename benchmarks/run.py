@@ -40,10 +40,12 @@ def baselines() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(ROOM) if plugins.load(ROOM, name).baseline)
 
 
-def score_and_report(predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Truths) -> Results:
-    """Score one predictions file into a folder: rows, `results.json`, `report.html`."""
+def score_and_report(
+    predictions: Sequence[Path], dataset: Dataset, out: Path, options: Options, truths: Truths, workers: int = 1
+) -> Results:
+    """Score a predictions file, or its parts, into a folder: rows, `results.json`, `report.html`."""
     out.mkdir(parents=True, exist_ok=True)
-    results = score_file(predictions, dataset, out, options, truths)
+    results = score_file(predictions, dataset, out, options, truths, workers)
     write_results(out / "results.json", results)
     write_report(out / "report.html", results, dataset, predictions, truths)
     return results
@@ -77,7 +79,7 @@ def run(
             report(f"{name} is left out: {error}")
             continue
         report(f"{model.title}: scoring")
-        results.append(score_and_report(request.out, dataset, folder, options, truths))
+        results.append(score_and_report([request.out], dataset, folder, options, truths))
         folders.append(folder)
     html, table = write_leaderboard(results, out, folders)
     return Ran(tuple(results), html, table, tuple(folder / "report.html" for folder in folders), tuple(failed))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import multiprocessing
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,15 @@ from typing import Any
 import polars as pl
 
 from benchmarks.answers import Intake, open_predictions
-from benchmarks.dataset import Dataset
+from benchmarks.dataset import Dataset, open_dataset
 from benchmarks.engine import engine_versions
 from benchmarks.intervals import plain_intervals
+from benchmarks.kept import Kept, made_with, read_kept, write_kept
 from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import Whose, in_photo_order, read_rows, setting_of, write_rows
 from benchmarks.scorer import Engine, Setting
 from benchmarks.suites import Suite, suites_for
-from benchmarks.sweep import Key, Stretch, Sweep, Swept, Table
+from benchmarks.sweep import Key, Stretch, Sweep, Swept, Table, twice
 from benchmarks.truths import Truths, Which
 from benchmarks.truths import read_truths as truths_of
 from vtinstruct.prediction import Header, PredictionsError
@@ -45,27 +48,124 @@ class Options:
     allow_other_dataset: bool = False
 
 
-def score_file(predictions: Path, dataset: Dataset, out: Path, options: Options, truths: Truths) -> Results:
-    """Score a predictions file against `truths` (`read_truths`) and keep the rows below `out/rows`. Raises
-    `PredictionsError` or `SuiteError`, each with one line, when there is nothing that could be scored."""
-    header = open_predictions(predictions, dataset.hash, options.allow_other_dataset)
+def score_file(
+    predictions: Path | Sequence[Path], dataset: Dataset, out: Path, options: Options, truths: Truths, workers: int = 1
+) -> Results:
+    """Score a predictions file, or the parts of one, against `truths` (`read_truths`) and keep the rows below `out/rows`; rows
+    kept there of answers that did not change are taken over. The numbers do not depend on how many `workers` share the work,
+    nor on the order of parts. Raises `PredictionsError` or `SuiteError`, each with one line, when there is nothing that
+    could be scored."""
+    paths = [predictions] if isinstance(predictions, Path) else sorted(predictions)
+    header = open_parts(paths, dataset.hash, options.allow_other_dataset)
     suites = suites_for(sorted({task for task, _, _ in truths.whichs()}), options.suites)
-    tables = tables_of(suites, truths.whichs(), dataset, predictions.parent, options)
+    made = made_with(dataset.hash, suites, "exact")
+    kept = read_kept(out / "rows", made)
+    ids = _reusable(kept, suites, truths)
     swept = Swept()
-    sweep = Sweep(truths, tables, swept)
-    sweep.stretch(Stretch(predictions))
+    for part in sweep_all(stretches(paths, workers), dataset, options, truths, ids, workers):
+        absorb(swept, part, paths[0])
     if swept.intake.answers and not swept.answered:
         raise PredictionsError(
-            f"{predictions}: none of its {swept.intake.answers} answers is for a sample of split "
+            f"{paths[0]}: none of its {swept.intake.answers} answers is for a sample of split "
             f"{'/'.join(options.splits)}; ids such as {next(iter(truths), '')!r} are right"
         )
-    sweep.missing([id_ for id_ in truths if id_ not in swept.answered])
-    by_name = {suite.name: suite for suite in suites}
+    tables = tables_of(suites, truths.whichs(), dataset, paths[0].parent, options)
+    Sweep(truths, tables, swept).missing([id_ for id_ in truths if id_ not in swept.answered])
     found = {table.key: table for several in tables.values() for table in several}
-    results = [_summarize(by_name[key[0]], table, swept.drafts.pop(key), out) for key, table in found.items()]
+    for key, rows in kept.tables.items():
+        if swept.reused and key in found:
+            taken = rows.filter(pl.col("id").is_in(list(swept.reused)))
+            swept.drafts.setdefault(key, []).append(taken.select(list(found[key].scorer.schema)))
+    by_name = {suite.name: suite for suite in suites}
+    results = [_summarize(by_name[key[0]], table, swept.drafts.pop(key), out, made) for key, table in found.items()]
+    write_kept(out / "rows", made, swept.digests)
     order = {suite.name: index for index, suite in enumerate(suites)}
     results.sort(key=lambda result: (order[result.suite], result.source, result.split))
-    return _results(header, predictions, dataset, options, swept.intake, results)
+    return _results(header, paths, dataset, options, swept.intake, results)
+
+
+def open_parts(paths: Sequence[Path], dataset: str, allow_other_dataset: bool) -> Header:
+    """The header of all parts. Raises `PredictionsError` where they are of several runs."""
+    header = open_predictions(paths[0], dataset, allow_other_dataset)
+    for path in paths[1:]:
+        if open_predictions(path, dataset, allow_other_dataset) != header:
+            raise PredictionsError(f"{path}: its header differs from that of {paths[0]}; parts of one run are right")
+    return header
+
+
+def _reusable(kept: Kept, suites: Sequence[Suite], truths: Truths) -> dict[bytes, str]:
+    """The answers whose rows are kept in every table that they go to."""
+    rows = {key: set(table["id"].to_list()) for key, table in kept.tables.items()}
+    found: dict[bytes, str] = {}
+    for digest, id_ in kept.ids.items():
+        if id_ in truths.place:
+            task, source, split = truths.which(id_)
+            keys = [(s.name, source if s.task else EVERYTHING, split) for s in suites if s.takes(task, source)]
+            if all(id_ in rows.get(key, ()) for key in keys):
+                found[digest] = id_
+    return found
+
+
+def stretches(paths: Sequence[Path], workers: int) -> list[Stretch]:
+    """The files in about `workers` pieces of whole lines."""
+    if workers < 2:
+        return [Stretch(path) for path in paths]
+    size = max(1, sum(path.stat().st_size for path in paths) // workers)
+    found: list[Stretch] = []
+    for path in paths:
+        start, first = 0, 1
+        with path.open("rb") as file:
+            while piece := file.read(size):
+                piece += file.readline()
+                found.append(Stretch(path, start, start + len(piece), first))
+                start, first = start + len(piece), first + piece.count(b"\n")
+    return found
+
+
+def sweep_all(
+    pieces: Sequence[Stretch],
+    dataset: Dataset,
+    options: Options,
+    truths: Truths,
+    kept: Mapping[bytes, str],
+    workers: int,
+) -> Iterator[Swept]:
+    """Sweep every stretch, in as many processes as there are workers; results in the order of stretches."""
+    if workers < 2 or len(pieces) < 2:
+        yield from (_sweep(piece, dataset, options, truths, kept) for piece in pieces)
+        return
+    spawn = multiprocessing.get_context("spawn")  # the engines' threads do not survive a fork
+    with ProcessPoolExecutor(min(workers, len(pieces)), spawn) as pool:
+        yield from pool.map(_sweep_alone, [(piece, dataset.root, options, dict(kept)) for piece in pieces])
+
+
+def _sweep_alone(work: tuple[Stretch, Path, Options, Mapping[bytes, str]]) -> Swept:
+    piece, root, options, kept = work
+    dataset = open_dataset(root, options.splits)[0]
+    return _sweep(piece, dataset, options, read_truths(dataset, options), kept)
+
+
+def _sweep(
+    piece: Stretch, dataset: Dataset, options: Options, truths: Truths, kept: Mapping[bytes, str]
+) -> Swept:  # fmt: skip
+    suites = suites_for(sorted({task for task, _, _ in truths.whichs()}), options.suites)
+    swept = Swept()
+    tables = tables_of(suites, truths.whichs(), dataset, piece.path.parent, options)
+    Sweep(truths, tables, swept, kept).stretch(piece)
+    return swept
+
+
+def absorb(whole: Swept, part: Swept, path: Path) -> None:
+    """Put a stretch's findings beside the others'. Raises `PredictionsError` when both answer a sample."""
+    both = whole.answered.keys() & part.answered.keys()
+    if both:
+        raise PredictionsError(twice(path, min(both)))
+    whole.answered |= part.answered
+    whole.digests |= part.digests
+    whole.reused |= part.reused
+    whole.intake.add(part.intake)
+    for key, drafts in part.drafts.items():
+        whole.drafts.setdefault(key, []).extend(drafts)
 
 
 def read_truths(dataset: Dataset, options: Options) -> Truths:
@@ -96,13 +196,13 @@ def _setting(dataset: Dataset, source: str, split: str, answer_root: Path, optio
     )  # fmt: skip
 
 
-def _summarize(suite: Suite, table: Table, drafts: list[pl.DataFrame], out: Path) -> SuiteResult:
+def _summarize(suite: Suite, table: Table, drafts: list[pl.DataFrame], out: Path, made: str) -> SuiteResult:
     _, source, split = table.key
     rows = in_photo_order(pl.concat(drafts))  # whatever order the answers came in
     drafts.clear()  # the second copy of everything
     rows = table.scorer.finished(rows)
     path = out / "rows" / f"{suite.name}.{source}.{split}.parquet"
-    write_rows(path, rows, Whose(suite.name, suite.version, source, split), table.setting.categories)
+    write_rows(path, rows, Whose(suite.name, suite.version, source, split, made), table.setting.categories)
     summary = table.scorer.summarize(rows, table.setting)
     states = rows["state"].value_counts()
     counts = dict(zip(states["state"].to_list(), states["count"].to_list(), strict=True))
@@ -114,10 +214,9 @@ def _summarize(suite: Suite, table: Table, drafts: list[pl.DataFrame], out: Path
 
 
 def _results(
-    header: Header, predictions: Path, dataset: Dataset, options: Options, intake: Intake, suites: list[SuiteResult]
+    header: Header, paths: Sequence[Path], dataset: Dataset, options: Options, intake: Intake, suites: list[SuiteResult]
 ) -> Results:
-    with predictions.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digests = sorted(file_digest(path) for path in paths)
     versions = {
         "vtinstruct": VERSION, "python": platform.python_version(), "polars": importlib.metadata.version("polars"),
         "numpy": importlib.metadata.version("numpy"), **engine_versions(options.engine),
@@ -125,11 +224,22 @@ def _results(
     }  # fmt: skip
     said: dict[str, Any] = asdict(options)
     return Results(
-        header.model, dataset.hash, dataset.root.resolve().name, digest, options.engine, versions,
+        header.model, dataset.hash, dataset.root.resolve().name, joint_digest(digests), options.engine, versions,
         {**said, "splits": list(options.splits), "suites": list(options.suites)}, dict(header.generation),
         intake.to_json(),
-        tuple(suites), header.dataset != dataset.hash,
+        tuple(suites), header.dataset != dataset.hash, tuple(digests),
     )  # fmt: skip
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """One digest of all parts of a predictions file, whatever their order; of a single file its own."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def rescore(results: Results, folder: Path) -> Results:

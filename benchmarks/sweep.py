@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.answers import Intake, check_answer
+from benchmarks.kept import digest_of
 from benchmarks.plain import Block, Sketch, check_block, sketch
 from benchmarks.scorer import MISSING, Answered, Prepared, Row, Scorer, Setting, answered_turn
 from benchmarks.truths import Truths, Which
@@ -55,14 +56,22 @@ class Swept:
 
     drafts: dict[Key, list[pl.DataFrame]] = field(default_factory=dict[Key, list[pl.DataFrame]])
     answered: dict[str, None] = field(default_factory=dict[str, None])  # in file order
+    digests: dict[str, bytes] = field(default_factory=dict[str, bytes])  # of faultless answers' lines
+    reused: set[str] = field(default_factory=set[str])  # whose rows are taken over
     intake: Intake = field(default_factory=Intake)
 
 
 class Sweep:
     """Scores answers. `tables` are those of every task, source and split that samples are of."""
 
-    def __init__(self, truths: Truths, tables: Mapping[Which, Sequence[Table]], swept: Swept) -> None:
-        self._truths, self._tables, self._swept = truths, tables, swept
+    def __init__(
+        self,
+        truths: Truths,
+        tables: Mapping[Which, Sequence[Table]],
+        swept: Swept,
+        kept: Mapping[bytes, str] | None = None,
+    ) -> None:
+        self._truths, self._tables, self._swept, self._kept = truths, tables, swept, kept or {}
         self._open: dict[tuple[int, UnitKind | None], list[tuple[int, int, bytes, Sketch]]] = {}
         self._waiting = self._units = 0
         self._rows: dict[Key, list[Row]] = {}
@@ -100,6 +109,14 @@ class Sweep:
         self._swept.intake.note(fault.reason, self._path.name, fault.line, fault.detail)
 
     def _line(self, number: int, line: bytes) -> None:
+        digest = digest_of(line)
+        known = self._kept.get(digest)
+        if known is not None and known in self._truths.place:
+            self._once(known)
+            self._swept.intake.answers += 1
+            self._swept.reused.add(known)
+            self._swept.digests[known] = digest
+            return
         wire = decode_line(line)
         place = None if wire is None else self._truths.place.get(wire.id)
         if wire is None or place is None or not self._is_plain(place[0])[place[1]]:
@@ -110,6 +127,7 @@ class Sweep:
             self._slowly(number, line)
             return
         self._once(wire.id)
+        self._swept.digests[wire.id] = digest
         self._swept.intake.answers += 1
         waiting = self._open.setdefault((place[0], drawn.kind), [])
         waiting.append((place[1], number, line, drawn))
@@ -145,7 +163,10 @@ class Sweep:
             intake.other_turns += 1  # a model may answer every turn; one of them is scored
             return
         self._once(prediction.id)
-        self._add(truth, check_answer(prediction, truth, self._path.parent, reasons))
+        answer = check_answer(prediction, truth, self._path.parent, reasons)
+        if answer.state == "ok" and not answer.references("depth"):
+            self._swept.digests[truth.id] = digest_of(line)
+        self._add(truth, answer)
 
     def _add(self, truth: Dialogue, answer: Answered) -> None:
         for table in self._tables[truth.task, truth.source, truth.split]:
@@ -189,7 +210,7 @@ class Sweep:
 
     def _again(self, number: int, line: bytes, id_: str) -> None:
         """An answer that looked plain and is not: counted already, now read with care."""
-        del self._swept.answered[id_]
+        del self._swept.answered[id_], self._swept.digests[id_]
         self._swept.intake.answers -= 1
         self._slowly(number, line)
 

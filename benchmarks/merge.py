@@ -1,0 +1,77 @@
+"""Results of parts, scored apart (on several machines, say), put together as if they had been scored at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from benchmarks.answers import SHOWN_FAULTS
+from benchmarks.intervals import plain_intervals
+from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
+from benchmarks.rows import in_photo_order, read_rows, setting_of, write_rows
+from benchmarks.score import joint_digest
+from benchmarks.scorer import Engine
+from benchmarks.suites import suites_for
+
+
+def merge(folders: Sequence[Path], out: Path) -> Results:
+    """Merge folders of `score` into `out`: a sample is taken from the part that answered it. Raises `ResultsError` when the
+    parts are of different models, datasets, suites or settings, or two of them answer the same sample."""
+    parts = [read_results(folder) for folder in folders]
+    first = parts[0]
+    for folder, part in zip(folders, parts, strict=True):
+        for name in ("model", "dataset", "engine", "versions", "options", "generation", "other_dataset"):
+            if getattr(part, name) != getattr(first, name):
+                raise ResultsError(f"{folder}: its {name} is not that of {folders[0]}; parts of one run are right")
+        if [suite.key for suite in part.suites] != [suite.key for suite in first.suites]:
+            raise ResultsError(f"{folder}: other suites than {folders[0]}; parts of one run are right")
+    suites = tuple(_suite(index, folders, parts, out) for index in range(len(first.suites)))
+    digests = tuple(sorted({digest for part in parts for digest in part.predictions or (part.predictions_sha256,)}))
+    merged = replace(
+        first, suites=suites, predictions=digests, predictions_sha256=joint_digest(digests),
+        intake=_intake([part.intake for part in parts]),
+    )  # fmt: skip
+    write_results(out / "results.json", merged)
+    return merged
+
+
+def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: Path) -> SuiteResult:
+    result = parts[0].suites[index]
+    read = [read_rows(folder / part.suites[index].rows) for folder, part in zip(folders, parts, strict=True)]
+    answered = [rows.filter(pl.col("state") != "missing") for rows, _, _ in read]
+    together = pl.concat(answered)
+    twice = together.filter(pl.col("id").is_duplicated())
+    if twice.height:
+        raise ResultsError(
+            f"{folders[0]}: {twice['id'].min()!r:.100} is answered in two parts; one answer a sample is right"
+        )
+    everything = pl.concat([rows for rows, _, _ in read])
+    silent = everything.filter(~pl.col("id").is_in(together["id"].to_list())).unique("id", keep="first")
+    rows = in_photo_order(pl.concat([together, silent]))
+    _, whose, categories = read[0]
+    write_rows(out / result.rows, rows, whose, categories)
+    options, engine = parts[0].options, parts[0].engine
+    chosen: Engine = "official" if engine == "official" else "hotcoco"
+    setting = setting_of(categories, chosen, options["resamples"], options["seed"])
+    (suite,) = suites_for([result.task], [result.suite])
+    summary = suite.load().summarize(rows, setting)
+    states = Counter(rows["state"].to_list())
+    return replace(
+        result, n=rows.height, missing=states["missing"], invalid=states["invalid"], numbers=summary.numbers,
+        intervals=plain_intervals(summary.intervals), details=summary.details,
+    )  # fmt: skip
+
+
+def _intake(parts: Sequence[Any]) -> dict[str, Any]:
+    reasons: Counter[str] = Counter()
+    lines: list[str] = []
+    for part in parts:
+        reasons.update(cast(dict[str, int], part.get("reasons", {})))
+        lines += part.get("lines", [])
+    counts = {name: sum(part.get(name, 0) for part in parts) for name in ("answers", "unknown_ids", "other_turns")}
+    return {**counts, "reasons": dict(sorted(reasons.items())), "lines": sorted(lines)[:SHOWN_FAULTS]}

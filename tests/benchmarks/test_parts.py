@@ -1,0 +1,173 @@
+"""Answers in parts, by several workers, again after a change: the same bits, and no more work than needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import sweep
+from benchmarks.compare import compare, two_sided
+from benchmarks.dataset import open_dataset
+from benchmarks.results import read_results, write_results
+from benchmarks.score import Options, read_truths, score_file
+from tests.benchmarks.road import bench, perfect
+from tests.benchmarks.test_plain import answers
+
+
+def scored(predictions: Any, data: Path, out: Path, workers: int = 1) -> Any:
+    dataset, splits = open_dataset(data)
+    options = Options(splits, resamples=20)
+    found = score_file(predictions, dataset, out, options, read_truths(dataset, options), workers)
+    write_results(out / "results.json", found)
+    return found
+
+
+def rows_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "rows").glob("*.parquet"))}
+
+
+def in_parts(predictions: Path, root: Path, count: int) -> list[Path]:
+    head, *lines = predictions.read_text().splitlines()
+    order = np.random.default_rng(0).permutation(len(lines))
+    paths = []
+    for n in range(count):
+        paths.append(root / f"part{n}.jsonl")
+        paths[-1].write_text("\n".join([head, *(lines[i] for i in order[n::count])]) + "\n")
+    return paths
+
+
+def test_parts_and_workers_give_the_same_bits(tmp_path: Path) -> None:
+    data, predictions = answers(tmp_path, 3, True)
+    whole = scored(predictions, data, tmp_path / "whole")
+    parts = in_parts(predictions, tmp_path, 3)
+    together = scored(list(reversed(parts)), data, tmp_path / "parts")
+    by_two = scored(predictions, data, tmp_path / "workers", workers=2)
+    assert whole.suites == together.suites == by_two.suites
+    assert by_two == whole
+    assert together.intake["reasons"] == whole.intake["reasons"]
+    assert rows_in(tmp_path / "whole") == rows_in(tmp_path / "workers")
+    assert rows_in(tmp_path / "whole") == rows_in(tmp_path / "parts")
+    assert len(together.predictions) == 3
+
+
+def test_results_scored_apart_are_merged_in_any_order_to_the_same_bits(tmp_path: Path) -> None:
+    data, predictions = answers(tmp_path, 4, True)
+    whole = scored(predictions, data, tmp_path / "whole")
+    folders = []
+    for n, part in enumerate(in_parts(predictions, tmp_path, 3)):
+        folders.append(tmp_path / f"scored{n}")
+        done = bench("score", "--predictions", part, "--data", data, "--out", folders[-1], "--resamples", 20)
+        assert done.exit_code == 0, done.output
+    for name, order in (("forward", folders), ("backward", folders[::-1])):
+        done = bench("merge", *order, "--out", tmp_path / name)
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "forward/results.json").read_bytes() == (tmp_path / "backward/results.json").read_bytes()
+    merged = read_results(tmp_path / "forward")
+    assert rows_in(tmp_path / "forward") == rows_in(tmp_path / "backward")
+    assert [suite.numbers for suite in merged.suites] == [suite.numbers for suite in whole.suites]
+    assert [suite.missing for suite in merged.suites] == [suite.missing for suite in whole.suites]
+    assert merged.intake["reasons"] == whole.intake["reasons"]
+    done = bench("merge", folders[0], folders[0], "--out", tmp_path / "twice")
+    assert done.exit_code == 2
+    assert "answered in two parts; one answer a sample is right" in done.stderr
+
+
+def test_scoring_again_touches_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, predictions = answers(tmp_path, 5, False)
+    first = scored(predictions, data, tmp_path / "out")
+    head, *lines = predictions.read_text().splitlines()
+    changed = next(n for n, line in enumerate(lines) if json.loads(line)["units"])
+    wire = json.loads(lines[changed])
+    wire["units"], wire["text"] = [], "Nothing."
+    lines[changed] = json.dumps(wire)
+    predictions.write_text("\n".join([head, *lines]) + "\n")
+    read: list[bytes] = []
+    decode = sweep.decode_line
+    monkeypatch.setattr(sweep, "decode_line", lambda line: (read.append(line), decode(line))[1])
+    second = scored(predictions, data, tmp_path / "out")
+    assert [json.loads(line)["id"] for line in read] == [wire["id"]]
+    fresh = scored(predictions, data, tmp_path / "fresh")
+    assert second == fresh != first
+    assert rows_in(tmp_path / "out") == rows_in(tmp_path / "fresh")
+
+
+def test_rows_made_with_other_code_or_torn_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, predictions = answers(tmp_path, 6, False)
+    first = scored(predictions, data, tmp_path / "out")
+    read: list[bytes] = []
+    decode = sweep.decode_line
+    monkeypatch.setattr(sweep, "decode_line", lambda line: (read.append(line), decode(line))[1])
+    torn = tmp_path / "out/rows/det.hand.val.parquet"
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert scored(predictions, data, tmp_path / "out") == first
+    again = len(read)
+    assert again == len(predictions.read_text().splitlines()) - 1
+    monkeypatch.setattr("benchmarks.kept._code", lambda: "other code")
+    assert scored(predictions, data, tmp_path / "out").suites == first.suites
+    assert len(read) == 2 * again
+
+
+def test_parts_of_two_runs_and_a_sample_in_two_parts_are_refused(tmp_path: Path) -> None:
+    data, predictions = answers(tmp_path, 7, False)
+    other = tmp_path / "other.jsonl"
+    other.write_text(predictions.read_text().replace('"by hand"', '"someone"', 1))
+    for second, words in ((other, "its header differs"), (tmp_path / "copy.jsonl", "twice; one answer a sample")):
+        if not second.exists():
+            second.write_text(predictions.read_text())
+        done = bench(
+            "score", "--predictions", predictions, "--predictions", second, "--data", data, "--out", tmp_path / "out"
+        )
+        assert done.exit_code == 2
+        assert words in done.stderr
+
+
+def test_comparing_a_model_with_itself_and_with_a_worse_one(tmp_path: Path) -> None:
+    data, predictions = answers(tmp_path, 8, False)
+    scored(predictions, data, tmp_path / "good")
+    head, *lines = predictions.read_text().splitlines()
+    predictions.write_text("\n".join([head.replace("by hand", "lazy"), *lines[::2]]) + "\n")
+    scored(predictions, data, tmp_path / "lazy")
+    same = compare(tmp_path / "good", tmp_path / "good", 200, 0)
+    for one in same.suites:
+        assert one.difference in (0.0, None)
+        assert one.p in (1.0, None)
+        assert not one.moved
+    worse = {one.suite: one for one in compare(tmp_path / "good", tmp_path / "lazy", 200, 0).suites}
+    parse = worse["trp"]
+    assert parse.difference == pytest.approx(parse.values[1] - parse.values[0])  # type: ignore[operator]
+    assert parse.high < 0  # type: ignore[operator]
+    assert parse.p < 0.05  # type: ignore[operator]
+    assert worse["det"].moved[0].first > worse["det"].moved[0].second
+    done = bench(
+        "compare", tmp_path / "good", tmp_path / "lazy", "--out", tmp_path / "compare.html", "--resamples", 100
+    )
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "compare.html").read_text()
+    assert "lazy" in page
+    assert worse["det"].moved[0].id in page
+
+
+def test_p_agrees_with_the_interval_and_is_uniform_when_there_is_no_difference() -> None:
+    rng, below = np.random.default_rng(0), 0
+    for _ in range(400):
+        sample = rng.normal(0, 1, 60)
+        values = np.array([rng.choice(sample, 60).mean() for _ in range(200)])
+        below += two_sided(float(sample.mean()), values) <= 0.1
+    assert 0.05 < below / 400 < 0.16
+
+
+def test_other_samples_cannot_be_compared(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    for name, more in (("all", ()), ("few", ("--limit", 2))):
+        assert (
+            bench("score", "--predictions", predictions, "--data", data, "--out", tmp_path / name, *more).exit_code == 0
+        )
+    done = bench("compare", tmp_path / "all", tmp_path / "few")
+    assert done.exit_code == 2
+    assert "other samples of" in done.stderr
+    assert pl.read_parquet(tmp_path / "all/rows/det.hand.val.parquet").height == 6
