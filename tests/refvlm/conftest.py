@@ -37,3 +37,19 @@ def collator(processor: RefVLMProcessor) -> Collator:
 def model(processor: RefVLMProcessor) -> RefVLMForConditionalGeneration:
     torch.manual_seed(0)
     return samples.model(processor).eval()
+
+
+@pytest.fixture(scope="session")
+def talker(processor: RefVLMProcessor, collator: Collator) -> RefVLMForConditionalGeneration:
+    """The small model after enough steps to write triplets."""
+    torch.manual_seed(0)
+    model = samples.model(processor)
+    batch = collator([samples.about(n, (64, 48) if n % 2 else (48, 64)) for n in range(2)])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    model.train()
+    for _ in range(45):
+        loss = model(batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()

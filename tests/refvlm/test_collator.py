@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -53,18 +52,6 @@ def test_a_plan_is_learned_before_the_answer_and_moves_no_reference(processor: R
         assert (batch.ids[refs.rows, refs.columns] == planned.token_id("<REF>")).all()
         assert torch.equal(refs.groups, plain.references[kind].groups)
         assert torch.equal(refs.words, plain.references[kind].words)
-
-
-def test_epoch_two_sees_what_epoch_one_saw(collator: Collator) -> None:
-    seen = [samples.about(1, SIZE), samples.about(2, SIZE)]
-    before = copy.deepcopy(seen)
-    first, second = collator(seen), collator(seen)
-    assert [item.dialogues for item in seen] == [item.dialogues for item in before]
-    assert all((a.photo == b.photo).all() for a, b in zip(seen, before, strict=True) if a.photo is not None)
-    for name in ("photos", "ids", "segments", "places", "labels", "prompts", "prompt_owner"):
-        assert torch.equal(getattr(first, name), getattr(second, name)), name
-    for kind, refs in first.references.items():
-        assert all(torch.equal(value, second.references[kind].targets[name]) for name, value in refs.targets.items())
 
 
 def test_without_photo_without_reference(collator: Collator) -> None:

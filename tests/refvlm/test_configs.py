@@ -23,10 +23,12 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from refvlm.collator import Collator
 from refvlm.config import RefVLMConfig
 from refvlm.configs import CLIP_PIXELS, modern_config, reference_7b_config, shrunk, smollm_config
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.processing import RefVLMProcessor
+from refvlm.recipes import smoke_config
 from refvlm.vision import DenseEncoder, Pixels, TokenEncoder
 from tests.refvlm import samples
 
@@ -168,3 +170,20 @@ def test_an_encoder_sees_what_its_own_image_processor_would_show_it() -> None:
 def test_pixel_numbers_that_cannot_be_used_are_refused(mean: list[float], std: list[float]) -> None:
     with pytest.raises(ValueError, match="std above 0"):
         Pixels(mean, std)
+
+
+def test_a_second_mask_decoder_is_chosen_by_the_config(processor: RefVLMProcessor) -> None:
+    torch.manual_seed(0)
+    config = smoke_config(len(processor.tokenizer), processor.special_ids())
+    config.decoders = {"mask": {"file": "mask_sam2", "layers": 1}}
+    model = RefVLMForConditionalGeneration(config)
+    assert any("sam." in name for name, _ in model.named_parameters())
+    batch = Collator(processor, {"mask": type(model.decoder("mask"))}, samples.load_depth)([samples.about(1, (64, 48))])
+    output = model.train()(batch)
+    output.loss.backward()
+    assert {"mask.focal", "mask.dice", "mask.iou", "mask.seen"} <= output.losses.keys()
+    idle = [n for n, p in model.decoders.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not idle, idle
+    config.decoders = {"box": {"file": "mask_sam2"}}
+    with pytest.raises(ValueError, match="a decoder of mask"):
+        RefVLMForConditionalGeneration(config)
