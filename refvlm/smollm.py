@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -64,7 +65,7 @@ def convert(source: Path, folder: Path) -> None:
     except ImportError as error:
         raise CheckpointError(f"{NAME}: its file needs the reader gguf; {INSTALL}") from error
     # What was unpacked still says it is quantized and will not be saved; the same weights in a new model will.
-    config = copy.deepcopy(model.config)
+    config: Any = copy.deepcopy(model.config)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     plain = type(model)(config)
