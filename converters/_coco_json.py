@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
+from converters._by_image import ByImage
 from converters._notes import Notes
 from vtinstruct.record import Category
 from vtinstruct.source import SourceError
@@ -161,13 +163,12 @@ def read_kinds(
         images, annotations, categories = _rows(path, kinds, notes)
         known = first_of_each_id(categories, "category", notes)
         kept = first_of_each_id(images, "image", notes)
-        by_image: dict[int, list[RowType]] = {id_: [] for id_ in kept}
-        for row in _first_annotations(annotations, notes):
-            of_image = by_image.get(row.image_id)
-            if of_image is None:
-                say_unknown_image(row, notes)
-            else:
-                of_image.append(row)
+        rows = _first_annotations(annotations, notes)
+        places = {id_: n for n, id_ in enumerate(kept)}
+        of = np.fromiter((places.get(row.image_id, -1) for row in rows), np.int64, len(rows))
+        for n in np.flatnonzero(of < 0):
+            say_unknown_image(rows[n], notes)
+        by_image = ByImage(list(kept), lambda id_: places.get(id_, -1), of, rows.__getitem__)
         return Table(list(kept.values()), known, by_image)
 
 

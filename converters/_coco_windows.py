@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from converters._by_image import ByImage
 from converters._coco_json import (
     CategoryType,
     ImageType,
@@ -91,11 +92,11 @@ class _File(Generic[Row]):
 class _Listed(Sequence[ImageType]):
     """The images, read when asked for."""
 
-    def __init__(self, file: _File[ImageType], offsets: Places, lengths: NDArray[np.int32]) -> None:
-        self._file, self._offsets, self._lengths = file, offsets, lengths
+    def __init__(self, read: Callable[[int], ImageType], count: int) -> None:
+        self._read, self._count = read, count
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> ImageType: ...
@@ -103,35 +104,10 @@ class _Listed(Sequence[ImageType]):
     def __getitem__(self, index: slice) -> list[ImageType]: ...
     def __getitem__(self, index: int | slice) -> ImageType | list[ImageType]:
         if isinstance(index, slice):
-            return [self[n] for n in range(*index.indices(len(self)))]
-        return self._file.row(int(self._offsets[index]), int(self._lengths[index]))
-
-
-class _ByImage(Mapping[int, Sequence[RowType]]):
-    """The annotations of every image, read when asked for."""
-
-    def __init__(self, file: _File[RowType], image_ids: Places, kept: _Kept, wanted: Places) -> None:
-        """`wanted` are positions of rows, in order of their image and then of the file."""
-        offsets, lengths = kept.places()
-        of = np.frombuffer(kept.image_ids, np.int64)[wanted]
-        self._file, self._ids = file, image_ids
-        self._offsets, self._lengths = offsets[wanted], lengths[wanted]
-        self._sorted = np.sort(image_ids)
-        self._starts = np.searchsorted(of, self._sorted, "left")
-        self._stops = np.searchsorted(of, self._sorted, "right")
-
-    def __getitem__(self, image_id: int) -> list[RowType]:
-        place = int(np.searchsorted(self._sorted, image_id))
-        if place == len(self._sorted) or self._sorted[place] != image_id:
-            raise KeyError(image_id)
-        rows = range(int(self._starts[place]), int(self._stops[place]))
-        return [self._file.row(int(self._offsets[n]), int(self._lengths[n])) for n in rows]
-
-    def __iter__(self) -> Iterator[int]:
-        return (int(id_) for id_ in self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
+            return [self[n] for n in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        return self._read(index % self._count)
 
 
 def read_table(
@@ -160,12 +136,23 @@ def read_table(
     image_file, row_file = _File(path, kinds.image), _File(path, kinds.row)
     kept = _first(np.frombuffer(images.ids, np.int64), "image", aside)
     image_ids = np.frombuffer(images.ids, np.int64)[kept]
-    offsets, lengths = images.places()
-    wanted = _with_image(rows, image_ids, row_file, aside)
+    of = _images_of(rows, image_ids, row_file, aside)
     for drop in said:
         notes.report(drop)
-    by_image = _ByImage(row_file, image_ids, rows, wanted)
-    return Table(_Listed(image_file, offsets[kept], lengths[kept]), known, by_image)
+    order = np.argsort(image_ids)
+
+    def place(image_id: int) -> int:
+        n = int(np.searchsorted(image_ids, image_id, sorter=order))
+        return int(order[n]) if n < len(order) and image_ids[order[n]] == image_id else -1
+
+    offsets, lengths = images.places()
+    by_image = ByImage(image_ids, place, of, _reader(row_file, *rows.places()))
+    return Table(_Listed(_reader(image_file, offsets[kept], lengths[kept]), len(kept)), known, by_image)
+
+
+def _reader(file: _File[Row], offsets: Places, lengths: NDArray[np.int32]) -> Callable[[int], Row]:
+    """The n-th of some rows of a file."""
+    return lambda n: file.row(int(offsets[n]), int(lengths[n]))
 
 
 def _first(ids: Places, what: str, notes: Notes) -> Places:
@@ -180,13 +167,20 @@ def _first(ids: Places, what: str, notes: Notes) -> Places:
     return np.setdiff1d(np.arange(len(ids)), twice)
 
 
-def _with_image(rows: _Kept, image_ids: Places, file: _File[Any], notes: Notes) -> Places:
-    """Positions of the annotations whose image is listed, in order of image and then of the file."""
+def _images_of(rows: _Kept, image_ids: Places, file: _File[Any], notes: Notes) -> Places:
+    """For every annotation the position of its image, -1 for one without (which goes to `notes`) and one whose id came
+    before (which does too)."""
     ids, of = np.frombuffer(rows.ids, np.int64), np.frombuffer(rows.image_ids, np.int64)
-    kept = _first(ids, "annotation", notes) if ids.size else np.arange(len(of))
-    listed = np.isin(of[kept], image_ids)
-    offsets, lengths = rows.places()
-    for place in kept[~listed]:
-        say_unknown_image(file.row(int(offsets[place]), int(lengths[place])), notes)
-    kept = kept[listed]
-    return kept[np.argsort(of[kept], kind="stable")]
+    order = np.argsort(image_ids, kind="stable")
+    near = np.minimum(np.searchsorted(image_ids, of, sorter=order), max(len(order) - 1, 0))
+    found = np.full(len(of), -1, np.int64)
+    if len(order):
+        there = image_ids[order[near]] == of
+        found[there] = order[near[there]]
+    first = np.zeros(len(of), bool)
+    first[_first(ids, "annotation", notes) if ids.size else slice(None)] = True
+    read = _reader(file, *rows.places())
+    for place in np.flatnonzero(first & (found < 0)):
+        say_unknown_image(read(int(place)), notes)
+    found[~first] = -1
+    return found

@@ -98,9 +98,9 @@ def open_split(root: Path, split: str) -> Slotted[str]:
     """List one split: a slot for every name that has a photo or a label picture. Raises `SourceError`."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    together = next((f"{base}annotations" for base in _bases(root) if _has(root, base, split)), None)
+    together = next((f"{base}annotations" for base in _bases(root) if _has(root, base, split)), "")
     places = [f"{base}/annotations/{split}".lstrip("/") for base in BASES]
-    apart = together is None or (root / together / split).is_dir()
+    apart = not together or (root / together / split).is_dir()
     folder = first_folder(root, places, f"split {split!r}") if apart else together
     base, part = folder.partition("annotations")[0], f"{split}/" if apart else ""
     info = find_file(root, [f"{base}{name}" for base in dict.fromkeys((base, "")) for name in INFO], "the 150 classes")

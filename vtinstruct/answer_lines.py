@@ -113,8 +113,8 @@ class KeypointsWire(msgspec.Struct, tag_field="kind", tag="keypoint", gc=False):
     score: float | None = None
 
 
-class DepthFileWire(msgspec.Struct, gc=False):
-    """A depth map's file on the wire."""
+class DepthFileWire(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A depth map's file on the wire, in metres; one that says more of itself (another frame) is read with care."""
 
     path: str
     scale: float

@@ -125,6 +125,19 @@ BAD_UNITS = [
 ]
 
 
+def test_a_depth_map_of_another_frame_is_never_read_as_metres(tmp_path: Path) -> None:
+    relative = {"path": "x.png", "scale": 0.5, "frame": "relative_inverse"}
+    units = [
+        {"kind": "depth", "depth": depth}
+        for depth in (relative, {"path": "x.png", "scale": 0.5}, {**relative, "frame": "feet"})
+    ]
+    found, faults = read(write(tmp_path / "p.jsonl", {"id": "a", "text": "x", "units": units}))
+    assert [reference.unit for reference in found[0].references] == [
+        Depth("x.png", 0.5, "relative_inverse"), Depth("x.png", 0.5), None
+    ]  # fmt: skip
+    assert [fault.reason for fault in faults] == ["bad unit"]
+
+
 @pytest.mark.parametrize("unit", BAD_UNITS)
 def test_a_bad_unit_keeps_its_place(tmp_path: Path, unit: object) -> None:
     path = write(tmp_path / "p.jsonl", {"id": "a", "text": "x", "units": [unit, BOX]})
