@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,8 @@ from vtinstruct.source import SourceError
 from vtinstruct.version import VERSION
 
 if TYPE_CHECKING:
+    from vtinstruct.build import Built, Chosen, Options
+    from vtinstruct.build.run import Engine
     from vtinstruct.streams import Format
 
 app = typer.Typer(
@@ -64,7 +68,22 @@ def build(
     splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="At most so many records of each source and split; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed draws other wordings, prompts and samples.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes. Any number gives the same bytes.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (local: 1, ray: all it has). Any number gives the same bytes.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local: processes of this machine; ray: Ray tasks. Same bytes.")
+    ] = "local",
+    ray_address: Annotated[
+        str, typer.Option(help="A Ray cluster that sees the same folders; without one, Ray is started here.")
+    ] = "",
+    chunk: Annotated[
+        str, typer.Option(help="i/n: make only the i-th of n parts (a job array); `vtinstruct finish` ends it.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, how large, how long.")] = False,
+    max_drop_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Stop when a split loses more than this share of its records.")
+    ] = 1.0,
     photos: Annotated[str, typer.Option(help="link: to the sources' folders; copy: into the dataset.")] = "link",
     embed: Annotated[
         bool, typer.Option("--embed", help="Put photos and depth maps into the dataset's files, each once.")
@@ -88,11 +107,11 @@ def build(
     """Build a dataset from annotation files. A build that was interrupted goes on where it stopped."""
     from rich.console import Console
 
-    from vtinstruct.build import Options, choose
+    from vtinstruct.build import Options, build_part, choose
     from vtinstruct.build import build as run_build
     from vtinstruct.build.licences import read_licences
     from vtinstruct.build.mix import read_mix
-    from vtinstruct.build.progress import leak_table, summary_table, watching
+    from vtinstruct.build.progress import watching
 
     if photos not in ("link", "copy"):
         raise DatasetError(f"--photos {photos}: link or copy is right")
@@ -114,14 +133,82 @@ def build(
         format=form,
         embed=embed,
     )
+    hands, processes = _engine(engine, ray_address, workers)
+    part = _part(chunk) if chunk else None
     with watching(Console(stderr=True)) as watcher:
         for choice in chosen:
             watcher.say(f"{choice.source.name}: {', '.join(choice.splits)} from {choice.root}")
-        built = run_build(chosen, wanted, out, watcher, workers)
+        if dry_run:
+            _dry_run(chosen, wanted, watcher.say, workers or 1)
+            return
+        if part is not None:
+            made = build_part(chosen, wanted, out, watcher, part, processes, hands, max_drop_rate)
+            print(f"part {chunk}: {made} chunks; when all parts are done: vtinstruct finish {out}")
+            return
+        built = run_build(chosen, wanted, out, watcher, processes, hands, max_drop_rate)
+    _say_built(built, out)
+
+
+def _say_built(built: Built, out: Path) -> None:
+    from rich.console import Console
+
+    from vtinstruct.build.progress import leak_table, summary_table
+
     Console().print(summary_table(built))
     if (leaks := leak_table(built.manifest)) is not None:
         Console().print(leaks)
     print(out)
+
+
+def _engine(name: str, address: str, workers: int | None) -> tuple[Engine, int]:
+    """The engine of that name and its number of processes."""
+    if name not in ("local", "ray"):
+        raise DatasetError(f"--engine {name}: local or ray is right")
+    if name == "local":
+        if address:
+            raise DatasetError("--ray-address belongs to --engine ray")
+        from vtinstruct.engines import local
+
+        return local.run, workers or 1
+    from vtinstruct.engines import ray
+
+    return partial(ray.run, address=address), workers or 0
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise DatasetError(f"--chunk {text}: i/n with i from 1 to n is right, 3/8 for the third of eight parts")
+    return int(number), int(of)
+
+
+def _dry_run(chosen: Sequence[Chosen], options: Options, say: Callable[[str], None], workers: int) -> None:
+    from rich.console import Console
+
+    from vtinstruct.build.forecast import forecast
+    from vtinstruct.build.plan import make_plan
+    from vtinstruct.build.progress import forecast_table
+
+    plan = make_plan(chosen, options, say)
+    Console().print(forecast_table(plan, forecast(plan), workers))
+
+
+@app.command()
+def finish(
+    folder: Folder,
+    max_drop_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Refuse when a split lost more than this share of its records.")
+    ] = 1.0,
+) -> None:
+    """Put together a dataset whose parts were made by `build --chunk i/n`."""
+    from rich.console import Console
+
+    from vtinstruct.build import finish_parts
+    from vtinstruct.build.progress import watching
+
+    with watching(Console(stderr=True)) as watcher:
+        built = finish_parts(folder, watcher, max_drop_rate)
+    _say_built(built, folder)
 
 
 def _names(text: str) -> tuple[str, ...]:

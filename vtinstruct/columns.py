@@ -55,7 +55,10 @@ def render_messages(dialogue: Dialogue, plan: bool = False) -> list[str]:
 
 def _check(references: Iterable[Reference], kind: UnitKind | None) -> None:
     """Raise `RowError` at the first reference that cannot be stored under a triplet of that kind (None: under none)."""
+    usual = _TYPE_OF.get(kind)
     for reference in references:
+        if type(reference.unit) is usual and reference.box_xyxy is None and reference.score is None:
+            continue
         found = _kind(reference)
         if found != kind and found is not None and kind is not None:
             raise RowError(f"a {kind} triplet holds a {found}")
@@ -63,6 +66,9 @@ def _check(references: Iterable[Reference], kind: UnitKind | None) -> None:
             raise RowError("a box reference has a second box; a box unit is its own box_xyxy")
         if reference.score is not None:
             raise RowError("a stored reference has a score; scores belong to predictions")
+
+
+_TYPE_OF: dict[str | None, type] = {kind: unit for unit, kind in KIND_OF.items()}
 
 
 def _kind(reference: Reference) -> UnitKind | None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal, get_args
 import pyarrow as pa
 
 from vtinstruct.manifest import DatasetError
+from vtinstruct.partial import partial
 
 BATCH_ROWS = 1000
 BATCH_BYTES = 16_000_000
@@ -108,7 +109,7 @@ class StreamWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary = partial(path)
         self.rows = self.bytes = 0
         self.sha256 = ""
 

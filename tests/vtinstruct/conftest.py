@@ -130,13 +130,17 @@ class Listening(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
         self.chunks = 0
-        self.done_before = 0
+        self.done_before = self.slots = 0
+        self.failures: list[tuple[str, str]] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def planned(self, plan, done: int) -> None:
-        self.done_before = done
+    def planned(self, slots: int, done: int, chunks: int) -> None:
+        self.slots, self.done_before = slots, done
+
+    def failed(self, where: str, reason: str) -> None:
+        self.failures.append((where, reason))
 
     def chunk(self, slots: int, receipt) -> None:
         self.chunks += 1

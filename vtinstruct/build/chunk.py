@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from vtinstruct.build.choose import source_named
 from vtinstruct.build.exclude import Excluded, load_excluded
 from vtinstruct.build.intake import Intake
 from vtinstruct.build.licences import EVERY
 from vtinstruct.build.mix import Sampler
-from vtinstruct.build.plan import Options, PlannedSplit, task_named
+from vtinstruct.build.plan import InputFile, Options, PlannedSplit, task_named
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_receipt
 from vtinstruct.chance import Keyed
 from vtinstruct.columns import Columns, RowError, Stamp
@@ -62,9 +61,10 @@ def run_chunk(job: Job) -> Receipt:
     if known is not None:
         return known
     began = time.perf_counter()
-    opened = _open(job.split)
-    with _gc_paused():
+    opened = open_split(job.split)
+    with gc_paused():
         written = _make(job, opened, folder / f"{job.name}.arrow")
+    _check_unchanged(job.split.root, job.split.files)  # or else a source that goes away would be read as lost photos
     receipt = replace(written, seconds=round(time.perf_counter() - began, 3))
     write_receipt(folder / f"{job.name}.json", receipt)
     return receipt
@@ -72,14 +72,15 @@ def run_chunk(job: Job) -> Receipt:
 
 def _make(job: Job, opened: Opened, path: Path) -> Receipt:
     # a function of its own, so that all it made is gone by the time the collector may look again
-    making = _Making(job, opened)
+    making = Making(job, opened)
     for record in opened.records(job.start, job.stop, making.drops.append):
         making.take(record)
     return making.write(path)
 
 
 @contextmanager
-def _gc_paused() -> Generator[None, None, None]:
+def gc_paused() -> Generator[None, None, None]:
+    """No collections of cycles inside."""
     # Records and dialogues form no cycles, and the collector walks all of an opened source again and again: 30 % of a
     # chunk's time.
     was = gc.isenabled()
@@ -91,14 +92,19 @@ def _gc_paused() -> Generator[None, None, None]:
             gc.enable()
 
 
-def _open(split: PlannedSplit) -> Opened:
+def open_split(split: PlannedSplit) -> Opened:
+    """The split, opened once in this process. Raises `SourceError` when its files are not the planned ones any more."""
     return _opened(split.source, split.root, split.split, split.files)
 
 
 @lru_cache(maxsize=2)  # a worker goes through the plan in order, so it needs the last one, and the next
-def _opened(source: str, root: str, split: str, files: tuple[Any, ...]) -> Opened:
-    """Open a split in this process, once. Raises `SourceError` when its files are not the planned ones any more."""
+def _opened(source: str, root: str, split: str, files: tuple[InputFile, ...]) -> Opened:
     opened = source_named(source).open(Path(root), split)
+    _check_unchanged(root, files)
+    return opened
+
+
+def _check_unchanged(root: str, files: tuple[InputFile, ...]) -> None:
     for file in files:
         path = Path(root) / file.path
         try:
@@ -107,16 +113,15 @@ def _opened(source: str, root: str, split: str, files: tuple[Any, ...]) -> Opene
             raise SourceError(f"{path}: {error.strerror or error}; it was there when the build was planned") from error
         if (state.st_size, state.st_mtime_ns) != (file.bytes, file.changed_ns):
             raise SourceError(f"{path}: has changed since the build was planned; run the build again")
-    return opened
 
 
-class _Making:
-    """The columns of a chunk as they grow, task by task."""
+class Making:
+    """The columns of a chunk as they grow, task by task; `lost` records had no photo that can be used."""
 
     def __init__(self, job: Job, opened: Opened) -> None:
         self.job, self.split, self.seed = job, job.split, job.options.seed
         self.drops: list[Drop] = []
-        self.records = 0
+        self.records = self.lost = 0
         self.vocabulary = opened.vocabulary
         self.training = is_training(job.split.split)
         mix = job.options.mix if self.training else None
@@ -140,6 +145,7 @@ class _Making:
             return
         taken = self.intake.take(record)
         if taken is None:
+            self.lost += 1
             return
         placed, photo = taken
         if photo is not None and self._kept_out(record, photo.sha256):
@@ -177,6 +183,14 @@ class _Making:
             )  # fmt: skip
             self.drops.append(drop)
 
+    def rows(self) -> int:
+        """Dialogues of all tasks so far."""
+        return sum(len(columns) for batches in self.columns.values() for columns in batches)
+
+    def size(self) -> int:
+        """Bytes of all columns so far."""
+        return sum(columns.batch().nbytes for batches in self.columns.values() for columns in batches if len(columns))
+
     def write(self, path: Path) -> Receipt:
         """Write all columns as one Arrow file, task after task."""
         groups: list[Group] = []
@@ -198,6 +212,7 @@ class _Making:
             done.bytes,
             done.sha256,
             self.records,
+            max(self.job.stop - self.job.start - self.records, 0) + self.lost,
             0.0,
             depth,
             tuple(groups),

@@ -14,6 +14,7 @@ from vtinstruct.build.plan import Options, PlannedSplit
 from vtinstruct.build.receipt import MISSING
 from vtinstruct.containers import split_container
 from vtinstruct.dialogue import StoredPhoto
+from vtinstruct.partial import partial
 from vtinstruct.photos import FOLDER, PhotoError, Seen, look, look_depth, read_file
 from vtinstruct.record import Drop, Photo, Record
 from vtinstruct.source import SourceError, inside
@@ -124,7 +125,7 @@ class Intake:
             return
         target = self._photos / relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        temporary = partial(target)
         if path.is_file():
             shutil.copyfile(path, temporary)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from vtinstruct.build.forecast import RUN, RUNS, Forecast, total_seconds
 from vtinstruct.build.plan import Plan
 from vtinstruct.build.receipt import Receipt
 from vtinstruct.build.run import Built, Watcher
@@ -30,10 +31,13 @@ class Silent:
     def say(self, text: str) -> None:
         """Nothing."""
 
-    def planned(self, plan: Plan, done: int) -> None:
+    def planned(self, slots: int, done: int, chunks: int) -> None:
         """Nothing."""
 
     def chunk(self, slots: int, receipt: Receipt) -> None:
+        """Nothing."""
+
+    def failed(self, where: str, reason: str) -> None:
         """Nothing."""
 
     def finishing(self, slots: int) -> None:
@@ -55,10 +59,10 @@ class JsonLines:
         """`{"event": "note", "text": ...}`"""
         self._line("note", text=text)
 
-    def planned(self, plan: Plan, done: int) -> None:
+    def planned(self, slots: int, done: int, chunks: int) -> None:
         """`{"event": "plan", "records": ..., "done": ..., "chunks": ...}`"""
-        self._total, self._done, self._before, self._began = plan.slots(), done, done, time.monotonic()
-        self._line("plan", records=self._total, done=done, chunks=len(plan.chunks))
+        self._total, self._done, self._before, self._began = slots, done, done, time.monotonic()
+        self._line("plan", records=slots, done=done, chunks=chunks)
 
     def chunk(self, slots: int, receipt: Receipt) -> None:
         """`{"event": "progress", "done", "records", "dialogues", "per_second", "seconds_left"}`"""
@@ -75,6 +79,10 @@ class JsonLines:
             "progress", done=self._done, records=self._total, dialogues=self._dialogues, per_second=rate,
             seconds_left=round(left, 1),
         )  # fmt: skip
+
+    def failed(self, where: str, reason: str) -> None:
+        """`{"event": "failed", "chunk": "SOURCE/SPLIT START..STOP", "reason": ...}`"""
+        self._line("failed", chunk=where, reason=reason)
 
     def finishing(self, slots: int) -> None:
         """`{"event": "finishing", "records": ...}` once, when the shards are put together."""
@@ -97,10 +105,10 @@ class Bar:
         """A line above the bar."""
         self._console.print(escape(text), highlight=False)
 
-    def planned(self, plan: Plan, done: int) -> None:
+    def planned(self, slots: int, done: int, chunks: int) -> None:
         """The bar of records appears."""
-        self._total = plan.slots()
-        self._building = self._progress.add_task("records", total=self._total, completed=done, rate="")
+        self._total, self._began = slots, time.monotonic()
+        self._building = self._progress.add_task("records", total=slots, completed=done, rate="")
 
     def chunk(self, slots: int, receipt: Receipt) -> None:
         """The bar moves on."""
@@ -108,6 +116,10 @@ class Bar:
         rate = self._dialogues / max(time.monotonic() - self._began, 1e-9)
         if self._building is not None:
             self._progress.update(self._building, advance=slots, rate=f"{rate:,.0f} dialogues/s")
+
+    def failed(self, where: str, reason: str) -> None:
+        """A line of the list of failures."""
+        self.say(f"failed: {where}: {reason}")
 
     def finishing(self, slots: int) -> None:
         """A second bar, while the shards are put together."""
@@ -155,6 +167,42 @@ def summary_table(built: Built) -> Table:
         numbers = numbers if key[0] else [""] * len(numbers)
         table.add_row(escape(name), escape(key[1]), *numbers, escape("\n".join(reasons.get(key, []))))
     return table
+
+
+def forecast_table(plan: Plan, found: Sequence[Forecast], workers: int) -> Table:
+    """What a plan would take, split by split."""
+    title = f"plan {plan.key[:12]}: {plan.slots():,} records in {len(plan.chunks):,} chunks"
+    dialogues, size = sum(entry.dialogues for entry in found), sum(entry.bytes for entry in found)
+    photos = sum(entry.photo_bytes for entry in found)
+    more = f" and photos of {_size(photos)}" if photos else ""
+    caption = (
+        f"estimated from {RUNS * RUN} records a split: {dialogues:,} dialogues, shards of {_size(size)}{more}, "
+        f"{_duration(total_seconds(found, workers))} with {workers} worker{'s' * (workers > 1)}"
+    )
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("split", overflow="fold")
+    table.add_column("tasks", overflow="fold")
+    for name in ("records", "chunks", "dialogues", "bytes", "time"):
+        table.add_column(name, justify="right")
+    for entry in found:
+        numbers = f"{entry.records:,}", f"{entry.chunks:,}", f"{entry.dialogues:,}", _size(entry.bytes)
+        spent = _duration(entry.open_seconds + entry.seconds)
+        table.add_row(escape(f"{entry.source}/{entry.split}"), ", ".join(entry.tasks), *numbers, spent)
+    return table
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def leak_table(manifest: Manifest) -> Table | None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vtinstruct.partial import partial
 from vtinstruct.record import Drop
 
 MISSING = (-1, -1)
@@ -32,12 +33,13 @@ class Group:
 class Receipt:
     """`key` of the plan, size and hash of the Arrow file, its groups, what was dropped, one hash over the depth maps read
     ("" without any), and the state of every photo and depth file looked at: (path below the source's root, bytes, time
-    of change in ns). `records` were read, `seconds` spent."""
+    of change in ns). `records` were read, `lost` slots gave none that can be used, `seconds` were spent."""
 
     key: str
     bytes: int
     sha256: str
     records: int
+    lost: int
     seconds: float
     depth_sha256: str
     groups: tuple[Group, ...]
@@ -52,7 +54,7 @@ class Receipt:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file under its name at once, or not at all, and survive a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = partial(path)
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vtinstruct import manifest
 from vtinstruct.build.exclude import write_excluded
@@ -28,6 +28,8 @@ class Workspace:
         self.chunks, self.photos, self.staging = self.folder / "chunks", self.folder / "photos", self.folder / "staging"
         self._plan, self._mark = self.folder / "plan.json", self.folder / "publish"
         self.inputs, self._done = self.folder / "inputs.jsonl", self.folder / "done.json"
+        self.order = self.folder / "order.json"
+        self.lock: IO[str] | None = None
 
     def last_plan(self) -> dict[str, Any] | None:
         """The plan that was worked on last, as its summary; None when there is none that can be read."""
@@ -51,6 +53,29 @@ class Workspace:
         except (OSError, ValueError):
             return self.inputs.name
         return None
+
+    @contextmanager
+    def joined(self, plan: Plan) -> Generator[bool, None, None]:
+        """For one of several builds at work here, one at a time: True when it is the first on this plan, alone here for now,
+        and has to `begin`. Raises `DatasetError` when the others work on another plan."""
+        assert self.lock is not None  # opened
+        with (self.folder / "gate").open("a") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            last = self.last_plan()
+            if last is not None and last.get("key") == plan.key and not self._mark.exists():
+                self.chunks.mkdir(parents=True, exist_ok=True)
+                if plan.excluded.ids:
+                    write_excluded(plan.excluded, self.excluded(plan))
+                yield False
+                return
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DatasetError(
+                    f"{self.root}: others are at work there on other sources or options; wait for them or stop them"
+                ) from None
+            yield True
+            fcntl.flock(self.lock, fcntl.LOCK_SH)
 
     def begin(self, plan: Plan) -> None:
         """Make ready for a plan: keep the finished chunks it can use, remove everything else."""
@@ -129,9 +154,10 @@ def _is_folder(path: Path) -> bool:
 
 
 @contextmanager
-def open_workspace(root: Path) -> Generator[Workspace, None, None]:
-    """The workspace of the dataset at `root`, locked against other builds. Raises `DatasetError` when the folder holds
-    something else, cannot be written, or another build is at work in it."""
+def open_workspace(root: Path, shared: bool = False) -> Generator[Workspace, None, None]:
+    """The workspace of the dataset at `root`, locked against other builds, or with `shared` against all that do not share it.
+    The lock is the system's own, so it ends with the process that holds it, however that ends. Raises `DatasetError` when
+    the folder holds something else, cannot be written, or another build is at work in it."""
     shop = Workspace(root)
     try:
         if root.exists() and not root.is_dir():
@@ -144,9 +170,10 @@ def open_workspace(root: Path) -> Generator[Workspace, None, None]:
         raise DatasetError(f"{root}: {error.strerror or error}; a folder that can be written is right") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             raise DatasetError(f"{root}: another build is at work there; wait for it or stop it") from None
+        shop.lock = file
         yield shop
 
 

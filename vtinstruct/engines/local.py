@@ -14,12 +14,10 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 from typing import Any, TypeVar
 
+from vtinstruct.engines import WorkerDied
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-class WorkerDied(Exception):
-    """A worker process ended without an answer (killed, or out of memory)."""
 
 
 def run(jobs: Iterable[Job], work: Callable[[Job], Result], workers: int) -> Iterator[tuple[Job, Result | Exception]]:
@@ -29,12 +27,13 @@ def run(jobs: Iterable[Job], work: Callable[[Job], Result], workers: int) -> Ite
     """
     if workers <= 1:
         for job in jobs:
-            yield job, _attempt(work, job)
+            yield job, attempt(work, job)
         return
     yield from _pooled(iter(jobs), work, workers)
 
 
-def _attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
+def attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
+    """The job's result, or the exception it raised."""
     try:
         return work(job)
     except Exception as error:  # handed to the caller, who lists it
@@ -49,7 +48,7 @@ def _pooled(
     context = multiprocessing.get_context("spawn")
     crew: list[_Worker] = []
     try:
-        with _safe_path():
+        with safe_path():
             crew.extend(_Worker(context, work) for _ in range(workers))
         for worker in crew:
             worker.give(islice(jobs, IN_HAND))
@@ -106,7 +105,7 @@ def _serve(pipe: connection.Connection, work: Callable[[Any], Any]) -> None:
             job = pipe.recv()
         except EOFError:
             return
-        pipe.send(_attempt(work, job))
+        pipe.send(attempt(work, job))
 
 
 def _end_with(sentinel: int) -> None:
@@ -116,7 +115,7 @@ def _end_with(sentinel: int) -> None:
 
 
 @contextmanager
-def _safe_path() -> Generator[None, None, None]:
+def safe_path() -> Generator[None, None, None]:
     """Keep the working directory off the workers' module path: a project of its own may have folders or files there named
     like ours or like the standard library's."""
     name = "PYTHONSAFEPATH"

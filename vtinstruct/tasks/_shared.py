@@ -7,8 +7,10 @@ The order is part of what a model learns, so it is the same everywhere: one trip
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import wraps
-from typing import cast
+from operator import attrgetter
+from typing import Any, cast
 
 from vtinstruct.dialogue import (
     Dialogue,
@@ -107,41 +109,35 @@ def one_line(text: str) -> str:
 # --- regions ---------------------------------------------------------------------------------------------------------
 
 
+# the geometry of a region behind each kind of unit; positions and depth are no region's
+_GEOMETRY: dict[UnitKind, tuple[Callable[[Region], Any], Callable[[Any], Unit]]] = {
+    "box": (attrgetter("box_xyxy"), Box),
+    "mask": (attrgetter("mask_rle"), Mask),
+    "keypoint": (attrgetter("keypoints_xyv"), Keypoints),
+}
+
+
 def has_unit(region: Region, kind: UnitKind) -> bool:
     """Whether the region has geometry of that kind. A pose without a point is still a pose: persons that nobody labelled
     are ignored in scoring by their box and area."""
-    if kind == "box":
-        return region.box_xyxy is not None
-    return region.mask_rle is not None if kind == "mask" else kind == "keypoint"
-
-
-def unit_of(region: Region, kind: UnitKind) -> Unit | None:
-    """The region's geometry of that kind, or None when it has none (`has_unit`)."""
-    if kind == "box":
-        return Box(region.box_xyxy) if region.box_xyxy is not None else None
-    if kind == "mask":
-        return Mask(region.mask_rle) if region.mask_rle is not None else None
-    return Keypoints(region.keypoints_xyv) if kind == "keypoint" else None
+    known = _GEOMETRY.get(kind)
+    return known is not None and known[0](region) is not None
 
 
 def references(regions: Sequence[Region], kind: UnitKind) -> tuple[Reference, ...]:
     """References to regions with the facts official scoring needs; a pose keeps the annotation's box (OKS)."""
-    posed = kind == "keypoint"
-    return tuple(
-        [
-            Reference(
-                unit_of(region, kind),
-                None,
-                region.category,
-                region.category_id,
-                region.id,
-                region.area,
-                region.crowd,
-                region.box_xyxy if posed else None,
-            )
-            for region in regions
-        ]
-    )
+    take, make = _GEOMETRY.get(kind, (_nothing, Box))
+    found = [
+        Reference(None if what is None else make(what), None, r.category, r.category_id, r.id, r.area, r.crowd)
+        for r, what in zip(regions, map(take, regions), strict=True)
+    ]
+    if kind == "keypoint":
+        found = [replace(it, box_xyxy=region.box_xyxy) for it, region in zip(found, regions, strict=True)]
+    return tuple(found)
+
+
+def _nothing(region: Region) -> None:
+    return None
 
 
 def reading_order(regions: Iterable[Region]) -> list[Region]:
@@ -164,12 +160,13 @@ def instances(record: Record, setting: Setting, kind: UnitKind) -> list[Region]:
     """The regions an answer may point at: named, no crowd, with that geometry. A named region without it is left out
     with a reason; one without a name (a described region) is nothing to this task."""
     found = [region for region in record.regions if not region.crowd and region.category.strip()]
-    lacking = [region for region in found if not has_unit(region, kind)]
-    if not lacking:
+    take, _ = _GEOMETRY.get(kind, (_nothing, Box))
+    if None not in map(take, found):
         return found
-    for region in lacking:
-        leave_out(record, setting, f"region without {kind}", f"region {region.id} ({region.category})")
-    return [region for region in found if has_unit(region, kind)]
+    for region in found:
+        if take(region) is None:
+            leave_out(record, setting, f"region without {kind}", f"region {region.id} ({region.category})")
+    return [region for region in found if take(region) is not None]
 
 
 def unlabelled(record: Record, kind: UnitKind) -> bool:
