@@ -59,15 +59,21 @@ def train(
     ] = "",
     start: Annotated[Path | None, typer.Option("--from", help="A checkpoint to begin from: an earlier stage.")] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on where a run in --out was stopped; begin if there is none.")
+        bool, typer.Option("--resume", help="Go on where a run in --out was stopped; begin if there is none.")
     ] = False,
+    held_out: Annotated[
+        str, typer.Option(help="Score answers to this split at the end, and every `evaluate` steps of the recipe.")
+    ] = "",
+    held_out_limit: Annotated[int, typer.Option(min=1, help="Dialogues of each task to score on the way.")] = 50,
 ) -> None:
     """Train a model by a recipe."""
+    from refvlm.checkpoints import CheckpointError
     from refvlm.data import DatasetStore
     from refvlm.recipes import RecipeError
     from refvlm.recipes import recipe as named
     from refvlm.train import train as run
     from refvlm.training.checkpoint import LossError, ResumeError
+    from refvlm.training.evaluation import Held, Judge
     from refvlm.training.feed import NothingToLearn
 
     pairs = dict(_pair(text) for text in settings or [])
@@ -87,8 +93,9 @@ def train(
             f"{len(store)} photos to learn from; {chosen.name}, at most {chosen.minutes:g} min, {chosen.steps} steps"
         )
         with screen:
-            run(chosen, store, out, screen.show, start=start, resume=resume, say=screen.say)
-    except (RecipeError, ResumeError, LossError) as error:
+            judge = Judge(Held(data, held_out, held_out_limit), out, screen.say) if held_out else None
+            run(chosen, store, out, screen.show, start=start, resume=resume, judge=judge, say=screen.say)
+    except (RecipeError, ResumeError, LossError, CheckpointError) as error:
         raise InputError(str(error)) from error
     except NothingToLearn as error:
         raise InputError(f"{data}: {error}") from error

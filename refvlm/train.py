@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from refvlm.training.ranks import Ranks, joined
 from refvlm.training.schedule import Clock, is_due, rate_at, share_over
 from refvlm.training.zero import ZeroEngine
 
+SCORED = "scored"  # the checkpoint that held-out photos are answered with on the way
 HOPELESS = 100  # batches in a row without a finite loss or gradient: the run will not recover
 Judge = Callable[[Path, int], dict[str, float]]  # a checkpoint folder and the steps it has had, to held-out scores
 
@@ -50,9 +52,9 @@ def train(
                     if is_due(state.step, recipe.save, begun):
                         write_checkpoint(out, state, engine, ranks)
                     if judge and is_due(state.step, recipe.evaluate):
-                        save(engine, processor, out / "scored", ranks)
+                        save(engine, processor, out / SCORED, ranks)
                         if ranks.is_first:
-                            log.scores(state.step, judge(out / "scored", state.step))
+                            log.scores(state.step, judge(out / SCORED, state.step))
                         ranks.wait()
                 rate = rate_at(recipe, state.step, share)
                 losses, norm = learn(engine, batches, state, recipe, ranks, rate)
@@ -61,6 +63,7 @@ def train(
                                   collator.too_long, state.seconds))  # fmt: skip
                 state.step += 1
             save(engine, processor, out, ranks)
+            shutil.rmtree(out / SCORED, ignore_errors=True)
             if judge and ranks.is_first:
                 log.scores(state.step, judge(out, state.step))
         return engine.model.eval()

@@ -37,7 +37,10 @@ def begin(
     if recipe.lora:
         add_low_rank(model.llm, recipe.lora)
     if recipe.recompute:
-        model.llm.gradient_checkpointing_enable({"use_reentrant": False})
+        enable = getattr(
+            model.llm, "activation_checkpointing_enable", None
+        )  # its name in later versions of transformers
+        (enable or model.llm.gradient_checkpointing_enable)({"use_reentrant": False})
     set_training(model)
     if checkpoint:
         read_weights(checkpoint, model)

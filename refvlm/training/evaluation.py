@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from refvlm.curves import read_numbers
 from refvlm.training.logbook import Say
 
 BENCH = "refvlm-bench"
@@ -37,7 +37,7 @@ class Judge:
         self._held, self._out, self._say = held, out, say
 
     def __call__(self, checkpoint: Path, steps: int) -> dict[str, float]:
-        """The primary number of every suite, by "<suite>/<number>" (means over sources)."""
+        """Every number of every suite, by "<suite>/<number>" (means over sources)."""
         folder = self._out / "evaluation" / f"{steps:08d}"
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped here
         folder.mkdir(parents=True)
@@ -51,7 +51,7 @@ class Judge:
             self._say(f"{answers}: not scored, {BENCH} is not installed")
             return {}
         score = [bench, "score", "--predictions", str(answers), *common, "--resamples", "0", "--out", str(folder)]
-        return primary_numbers(folder / "results.json") if self._run(score, folder) else {}
+        return read_numbers(folder / "results.json") if self._run(score, folder) else {}
 
     def _run(self, command: Sequence[str], folder: Path) -> bool:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -60,13 +60,3 @@ class Judge:
             lines = done.stderr.strip().splitlines() or ["nothing on stderr"]
             self._say(f"no scores at {folder.name} steps: {lines[-1]}")
         return done.returncode == 0
-
-
-def primary_numbers(path: Path) -> dict[str, float]:
-    """The primary number of every suite of a result file, by "<suite>/<number>", the mean over its sources and splits."""
-    found: dict[str, list[float]] = {}
-    for suite in json.loads(path.read_text(encoding="utf-8"))["suites"]:
-        value = suite["numbers"].get(suite["primary"])
-        if value is not None:
-            found.setdefault(f"{suite['suite']}/{suite['primary']}", []).append(value)
-    return {name: sum(values) / len(values) for name, values in found.items()}
