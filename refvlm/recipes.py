@@ -134,8 +134,8 @@ def smollm() -> Recipe:
     """A pretrained language model of 135 M weights learns to point, with a small trunk from random weights: for a patient
     CPU or any GPU."""
     return replace(
-        tiny_cpu(), name="smollm", config=smollm_config, llm="HuggingFaceTB/SmolLM2-135M-Instruct", rate=3e-4, minutes=inf,
-        steps=20_000, recompute=True, save=500,
+        tiny_cpu(), name="smollm", config=smollm_config, llm="HuggingFaceTB/SmolLM2-135M-Instruct", optimizer="adamw",
+        rate=3e-4, minutes=inf, steps=20_000, recompute=True, save=500,
     )  # fmt: skip
 
 
