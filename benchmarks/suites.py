@@ -16,6 +16,7 @@ from vtinstruct import plugins
 ROOM = "benchmarks.scorers"
 
 LVIS = ("lvis",)  # annotated class by class: what is not annotated need not be absent
+GENERALISED = ("grefcoco",)  # expressions of several regions, or of none
 SEMANTIC = ("ade20k", "pascal_context")  # every pixel has a class, nothing is told apart
 
 
@@ -60,8 +61,8 @@ ASKED_OF_TEN = ("vqav2", "okvqa", "vqax", "vqae")  # sources with the answers of
 
 SUITES: tuple[Suite, ...] = (
     Suite("det", 1, "det", "ap_box", "AP", "Detection", "COCO box AP, on coco_instances val2017", without=LVIS),
-    Suite("det_lvis", 1, "det", "lvis_box", "AP", "Detection, LVIS", "LVIS box AP, on lvis v1_val", LVIS),
-    Suite("seg_lvis", 1, "seg", "lvis_mask", "AP", "Instance segmentation, LVIS", "LVIS mask AP, on lvis v1_val", LVIS),
+    Suite("det_lvis", 1, "det", "lvis_box", "AP", "Detection, LVIS", "LVIS box AP, on lvis v1_val", only=LVIS),
+    Suite("seg_lvis", 1, "seg", "lvis_mask", "AP", "Instance segmentation, LVIS", "LVIS mask AP, on lvis v1_val", only=LVIS),
     Suite("cond_det", 1, "cond_det", "ap_box", "AP", "Detection by name", without=LVIS),
     Suite("cond_det_lvis", 1, "cond_det", "lvis_box", "AP", "Detection by name, LVIS", only=LVIS),
     Suite("seg", 1, "seg", "ap_mask", "AP", "Instance segmentation", "COCO mask AP, on coco_instances val2017",
@@ -74,9 +75,25 @@ SUITES: tuple[Suite, ...] = (
     Suite("panoptic_sem", 1, "panoptic", "miou", "mIoU", "Panoptic masks as classes",
           "mIoU of coco_panoptic, cityscapes, ade20k, on their val splits"),
     Suite("keypoints", 1, "keypoints", "ap_keypoint", "AP", "Keypoints", "COCO keypoint AP, on coco_keypoints val2017"),
+    Suite("keypoints_pck", 1, "keypoints", "pck", "PCK@0.2[bbox]", "Joints near their place"),
+    Suite("region_keypoints", 1, "region_keypoints", "ap_keypoint", "AP", "Keypoints of a marked person"),
+    Suite("region_keypoints_pck", 1, "region_keypoints", "pck", "PCK@0.2[bbox]", "Joints of a marked person",
+          "PCK with ground-truth boxes"),
     Suite("rec", 1, "rec", "rec", "Acc@.5", "Referring comprehension", "RefCOCO/+/g Acc@0.5, on their official splits"),
-    Suite("res", 1, "res", "res", "cIoU", "Referring segmentation", "RefCOCO/+/g oIoU, on their official splits"),
-    Suite("interactive_seg", 1, "interactive_seg", "interactive", "mIoU", "Interactive segmentation"),
+    Suite("res", 1, "res", "res", "cIoU", "Referring segmentation", "RefCOCO/+/g oIoU, on their official splits",
+          without=GENERALISED),
+    Suite("gres", 1, "res", "gres", "gIoU", "Generalised referring segmentation",
+          "gRefCOCO gIoU, cIoU, N-acc, T-acc, by the numbers that end in [script]", only=GENERALISED),
+    Suite("absent", 1, "absent", "absent", "accuracy", "Saying that nothing is there", without=GENERALISED),
+    Suite("grec", 1, "absent", "absent", "F1=1@.5[script]", "Generalised referring comprehension",
+          "GREC's definition; asked of as many absent as present expressions, so not its test sets", only=GENERALISED),
+    Suite("interactive_seg", 1, "interactive_seg", "interactive", "mIoU", "Interactive segmentation",
+          "mIoU after one prompt, with the same prompts"),
+    Suite("interactive_det", 1, "interactive_det", "interactive", "IoU@.5", "Boxes of what is marked"),
+    Suite("count", 1, "count", "count", "exact", "Counting"),
+    Suite("grounded_vqa_box", 1, "grounded_vqa_box", "grounded", "F1", "Boxes that answers rest on"),
+    Suite("grounded_vqa_point", 1, "grounded_vqa_point", "grounded", "F1", "Points that answers rest on"),
+    Suite("mixed", 1, "mixed", "mixed", "F1@.5", "Boxes, masks and keypoints at once"),
     Suite("depth", 1, "depth", "depth", "d1[none,80m,none]", "Depth",
           "NYUv2 by the numbers in [eigen_nyu,10m,none], KITTI by those in [garg,80m,none]"),
     Suite("caption", 1, "caption", "captions", "CIDEr-D", "Captions", "COCO captions CIDEr-D, on the Karpathy test split"),

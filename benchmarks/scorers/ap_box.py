@@ -110,6 +110,6 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
 
 METRICS = ap_metrics(BOX_NUMBERS, "box")
 SCORER = Scorer(
-    "ap_box", ("det", "cond_det", "interactive_det"), METRICS, COLUMNS, score, summarize,
+    "ap_box", ("det", "cond_det"), METRICS, COLUMNS, score, summarize,
     "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType bbox", Columnar(_prepare, _score), finish, LATE,
 )  # fmt: skip

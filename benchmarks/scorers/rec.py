@@ -3,7 +3,7 @@
 Acc@t is the share of samples whose *first* box has IoU >= t with the annotated one; every sample counts, a missing or
 undecoded first box is wrong. Source: Kazemzadeh et al., "ReferItGame" (EMNLP 2014), section 5, and the RefCOCO practice
 since Yu et al. (ECCV 2016). Expressions without a target are outside Acc and counted beside it, as N-acc: answered
-rightly by no box at all.
+rightly by no box at all. `Acc@.5[one box]` is stricter: naming several boxes is no answer to "which one".
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ COLUMNS: dict[str, Any] = {"target": pl.Boolean, "iou": pl.Float64, "boxes": pl.
 LEVELS = {"Acc@.5": 0.5, "Acc@.75": 0.75, "Acc@.9": 0.9}
 METRICS = (
     *(Metric(name, f"share of expressions whose first box has IoU >= {level}") for name, level in LEVELS.items()),
+    Metric("Acc@.5[one box]", "share of expressions answered by one box alone, with IoU >= 0.5"),
     Metric("mIoU", "mean IoU of the first box"),
     Metric("N-acc", "share of no-target expressions answered without a box"),
 )
@@ -49,6 +50,8 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     numbers: dict[str, float | None] = {
         name: float((hit >= level).mean()) if hit.size else None for name, level in LEVELS.items()
     }
+    alone = (rows["boxes"] == 1).to_numpy().astype(bool)[target]
+    numbers["Acc@.5[one box]"] = float(((hit >= 0.5) & alone).mean()) if hit.size else None
     numbers["mIoU"] = float(hit.mean()) if hit.size else None
     numbers["N-acc"] = float(absent.mean()) if absent.size else None
     index, photos = photo_index(rows["photo"].to_list())

@@ -19,7 +19,7 @@ from benchmarks.scorers._masks import overlap, union_of
 from vtinstruct.dialogue import Dialogue
 
 COLUMNS: dict[str, Any] = {"target": pl.Boolean, "empty": pl.Boolean, "inter": pl.Int64, "union": pl.Int64}
-LEVELS = {"P@.5": 0.5, "P@.7": 0.7, "P@.9": 0.9}
+LEVELS = {"P@.5": 0.5, "P@.6": 0.6, "P@.7": 0.7, "P@.8": 0.8, "P@.9": 0.9}
 METRICS = (
     Metric("cIoU", "sum of intersections / sum of unions, over expressions with a target"),
     Metric("gIoU", "mean IoU, over expressions with a target"),

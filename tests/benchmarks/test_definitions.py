@@ -57,6 +57,7 @@ def test_rec_takes_the_first_box_and_counts_every_sample() -> None:
         "Acc@.5": 0.4,
         "Acc@.75": 0.2,
         "Acc@.9": 0.2,
+        "Acc@.5[one box]": 0.2,
         "mIoU": pytest.approx((1 + 0.01 + 0 + 0.5) / 5),
         "N-acc": None,
     }

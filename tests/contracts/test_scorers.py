@@ -42,16 +42,30 @@ CAPTIONS = ("a red car next to a dog", "the quick brown fox jumps over a lazy do
 
 def samples(task: str, root: Path) -> list[Dialogue]:
     """Samples of a task with a right answer each, over several photos."""
-    if task in ("det", "cond_det", "interactive_det", "seg", "cond_seg", "panoptic", "keypoints", "region_keypoints"):
+    if task in ("det", "cond_det", "seg", "cond_seg", "panoptic", "keypoints", "region_keypoints"):
         found = coco_dialogues(COCO, task, KINDS[task])
         return [apart(one) for one in found] if KINDS[task] == "mask" else found
-    if task in ("rec", "res", "interactive_seg"):
+    if task == "mixed":
+        several = [coco_dialogues(COCO, task, kind) for kind in ("box", "mask", "keypoint")]
+        parts = [[part for one in trio for part in one.turns[-1].parts] for trio in zip(*several, strict=True)]
+        return [dialogue(t.id, task, p, (160, 120), None, t.photo.id) for t, p in zip(several[0], parts, strict=True)]  # type: ignore[union-attr]
+    if task == "grounded_vqa_point":
+        points = [tuple(Reference(Point((9.0 * n, 4.0 * k))) for k in range(n)) for n in (1, 2, 3)]
+        return [dialogue(f"points-{len(p)}", task, [Triplet("here", "point", p)]) for p in points]
+    if task in ("absent", "count", "grounded_vqa_box"):
+        found = []
+        for truth in coco_dialogues(COCO, task, "box"):
+            references = tuple(r for _, _, r in truth.references())
+            words = [f"{len(references)} in all: ", Triplet("thing", "box", references)]
+            found.append(dialogue(truth.id, task, words, (160, 120), None, truth.photo.id))  # type: ignore[union-attr]
+        return found
+    if task in ("rec", "res", "interactive_seg", "interactive_det"):
         found = []
         for number, truth in enumerate(coco_dialogues(COCO, task, KINDS[task])):
             for _, triplet, reference in list(truth.references())[:1]:
                 one = Triplet(triplet.concept, triplet.kind, (reference,))
                 mark = Prompt(("point", "box", "scribble")[number % 3], Point((3.0, 3.0)))  # type: ignore[arg-type]
-                question = ("Which one?", mark) if task == "interactive_seg" else ("Which one?",)
+                question = ("Which one?", mark) if task.startswith("interactive") else ("Which one?",)
                 found.append(dialogue(truth.id, task, ["Here: ", one], (160, 120), None, truth.photo.id, question))  # type: ignore[union-attr]
         return found
     if task == "depth":
