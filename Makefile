@@ -17,8 +17,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[model,dev]'
-	@# The PQ oracle of the tests only: it pins an old numpy and states no licence, so it is no dependency of ours.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps panopticapi-lite==0.2.0
+	@# Oracles of the tests and `--engine official` only: one pins an old numpy, the other wants OpenCV for drawing.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps panopticapi-lite==0.2.0 lvis==0.5.3
 	touch $@
 
 install: $(VENV)/.installed
