@@ -219,6 +219,14 @@ class ReferSplit:
         )
 
 
+def _as_written(text: str) -> str:
+    """Words whose UTF-8 bytes Python 2 pickled as a byte string, which is read as Latin-1; all other words as they are."""
+    try:
+        return text if text.isascii() else text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 def _expressions(
     image: ImageRow, wanted: Sequence[tuple[RefRow, tuple[int, ...]]], sound: set[str], notes: Notes
 ) -> Iterator[Expression]:
@@ -230,7 +238,7 @@ def _expressions(
             notes.dropped(where, "ref: region dropped", f"annotations {list(targets)}; see instances.json")
             continue
         for sentence in ref.sentences:
-            number, text = f"{ref.ref_id}.{sentence.sent_id}", " ".join(sentence.sent.split())
+            number, text = f"{ref.ref_id}.{sentence.sent_id}", " ".join(_as_written(sentence.sent).split())
             if not text or number in seen:
                 reason = "sentence: id twice" if text else "sentence: empty"
                 notes.dropped(f"{where}, sentence {sentence.sent_id}", reason, "words under a unique id are right")
@@ -251,7 +259,7 @@ def refer_source(dataset: Dataset, title: str, homepage: str) -> Source:
         offers=frozenset({"image", "expressions", "expression_masks"}),
         splits=tuple(dataset.splits),
         layout=LAYOUT.format(folder=dataset.folder, refs=first_file),
-        version="1",
+        version="2",
         find=dataset.find,
         open=dataset.open,
     )

@@ -5,14 +5,14 @@ Format: visualqa.org/download, "Input Questions Format" and "Annotation Format".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from converters._notes import Fault, Notes
-from converters._questions import Asked, asked_words, by_id, coco_2014, coco_2014_folders, grouped, open_file
+from converters._questions import Asked, asked_words, by_id, coco_2014, coco_2014_folders, grouped, open_file, there
 from converters._rows import Slotted, rows_below
 from converters._texts import question, teach_first
 from vtinstruct.record import Drop, Question
@@ -52,6 +52,16 @@ class Files:
     questions: str
     annotations: str | None
     folder: str
+
+
+def find_splits(root: Path, splits: Mapping[str, Files]) -> tuple[str, ...]:
+    """The splits whose files are there; where answers are held back, the questions alone."""
+    return tuple(
+        split
+        for split, files in splits.items()
+        if there(root, files.questions, *FOLDERS_Q)
+        and (files.annotations is None or there(root, files.annotations, *FOLDERS_A))
+    )
 
 
 def read_questions(path: Path, notes: Notes) -> dict[int, QuestionRow]:

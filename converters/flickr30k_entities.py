@@ -194,7 +194,7 @@ SOURCE = Source(
     offers=frozenset({"image", "captions", "grounded_captions"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

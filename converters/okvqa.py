@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters._questions import there
 from converters._rows import Slotted
-from converters._vqa import FOLDERS_A, FOLDERS_Q, Files, open_vqa
+from converters._vqa import Files, find_splits, open_vqa
 from vtinstruct.source import Source, SourceError
 
 NAME = "okvqa"
@@ -23,11 +22,7 @@ LAYOUT = """\
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose two files are there."""
-    return tuple(
-        split
-        for split, files in FILES.items()
-        if there(root, files.questions, *FOLDERS_Q) and there(root, files.annotations or "", *FOLDERS_A)
-    )
+    return find_splits(root, FILES)
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:

@@ -215,3 +215,16 @@ def test_google_splits_come_from_their_own_file(tmp_path: Path) -> None:
     assert source.find(tmp_path) == ("google_train", "google_val")
     records, _ = read("refcocog", tmp_path, "google_val")
     assert len(records) == 1
+
+
+def test_words_beyond_ascii(tmp_path: Path) -> None:
+    """As text, as UTF-8 bytes of Python 2 (protocol 2, SHORT_BINSTRING), and as Latin-1 bytes."""
+    plain = pickle.dumps([ref(1, sentences=[{"sent_id": 1, "sent": "caf__"}])], protocol=2)
+    as_text = pickle.dumps([ref(1, sentences=[{"sent_id": 1, "sent": "caf\u00e9"}])], protocol=2)
+    unicode_ = b"X\x05\x00\x00\x00caf__"
+    assert unicode_ in plain
+    for data in (as_text, plain.replace(unicode_, b"U\x05caf\xc3\xa9"), plain.replace(unicode_, b"U\x04caf\xe9")):
+        write(tmp_path, data)
+        (record, *_), drops = read("refcoco", tmp_path, "val")
+        assert drops == []
+        assert [expression.text for expression in record.expressions] == ["caf\u00e9"]
