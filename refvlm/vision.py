@@ -78,7 +78,8 @@ class Place(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         height, width = features.shape[-2:]
-        place = self.embed(waves(cell_middles(height, width, features.device), WAVES))  # (h*w, C)
+        where = waves(cell_middles(height, width, features.device), WAVES)  # (h*w, 4 * WAVES)
+        place = self.embed(where.to(self.embed.weight.dtype))  # (h*w, C)
         return features + place.T.reshape(1, -1, height, width)
 
 

@@ -105,6 +105,17 @@ def test_01_an_empty_and_a_tiny_mask_are_finite_in_every_precision(
     assert marks[1, 0].any(), "a 255th of a pixel is a mask"
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_01_the_whole_model_is_finite_in_half_precision(
+    model: Model, processor: RefVLMProcessor, collator: Collator, dtype: torch.dtype
+) -> None:
+    model = model.to(dtype)
+    output = model(collator([samples.about(n, SIZE) for n in range(2)]))
+    assert all(torch.isfinite(value).all() for value in output.losses.values())
+    (answer,) = samples.answers(model, processor, [samples.about(1, SIZE)], [(0, 1)], 4)
+    assert len(answer.ids) <= 4
+
+
 # --- 2: the decoder is chosen by the unit the model wrote ------------------------------------------------------------
 
 
