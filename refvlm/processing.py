@@ -21,7 +21,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch import Tensor
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast, ProcessorMixin
 
-from refvlm.batch import Batch, padded, stack_masks
+from refvlm.batch import Batch, padded, square_share, stack_masks
 from refvlm.config import RefVLMConfig
 from refvlm.prompt_encoder import TOKENS
 from vtinstruct.dialogue import Parts, Prompt
@@ -142,20 +142,8 @@ class RefVLMProcessor(ProcessorMixin):
         return square
 
     def square_share(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """How much of every pixel of the square a mask (H, W) covers, (side, side), 0..255. A mask with any pixel keeps
-        some weight however much its photo shrinks."""
-        frame = self.frame((mask.shape[1], mask.shape[0]))
-        width, height = frame.scaled_wh
-        levels = mask.astype(np.uint8) * 255
-        if (width, height) != frame.size_wh:
-            levels = np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.BOX))
-            if mask.any() and not levels.any():  # smaller than 1/510 of one square pixel: keep the one it lies in
-                row, column = np.argwhere(mask).mean(0)
-                levels = np.zeros_like(levels)
-                levels[int(row * height / mask.shape[0]), int(column * width / mask.shape[1])] = 1
-        square = np.zeros((self.photo_side, self.photo_side), np.uint8)
-        square[:height, :width] = levels
-        return square
+        """`batch.square_share` for a mask (H, W) of a photo of that size."""
+        return square_share(mask, self.frame((mask.shape[1], mask.shape[0])))
 
     def squares(self, photos: Sequence[NDArray[np.uint8] | None]) -> Tensor:
         """Photos as one tensor (P, side, side, 3) uint8; grey where there is none."""

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from refvlm.batch import square_share
 from refvlm.decoders._contract import Decoder, Found, Value
 from refvlm.decoders._locator import Located, Locator, Sight, compare, to_middle
 from refvlm.decoders.box import square_corners
@@ -22,17 +24,11 @@ from vtinstruct.geometry import Letterbox, decode_rle, encode_mask, rle_box
 from vtinstruct.units import Mask
 
 
-def square_mask(inside: np.ndarray[Any, Any], frame: Letterbox) -> Tensor:
-    """A photo's mask (H, W) in the padded square, (side, side) uint8; area-averaged when the photo is shrunk."""
-    width, height = frame.scaled_wh
-    square = torch.zeros(frame.side, frame.side, dtype=torch.uint8)
-    if inside.shape == (height, width):
-        square[:height, :width] = torch.from_numpy(inside.astype(np.uint8))
-        return square
-    shares = F.interpolate(torch.from_numpy(inside.astype(np.float32))[None, None], (height, width), mode="area")[0, 0]
-    # Half a pixel's worth is inside; of a mask too thin for that, whatever is most inside.
-    square[:height, :width] = shares >= min(0.5, float(shares.max()) or 1.0)
-    return square
+def square_mask(inside: NDArray[np.bool_], frame: Letterbox) -> Tensor:
+    """A photo's mask (H, W) in the padded square, (side, side) uint8: 1 where at least half a pixel is inside; of a mask too
+    thin for that, where most is."""
+    share = square_share(inside, frame)
+    return torch.from_numpy((share >= min(128, max(int(share.max()), 1))).view(np.uint8))
 
 
 class MaskDecoder(Decoder):
