@@ -62,7 +62,10 @@ def train(
         bool, typer.Option("--resume", help="Go on where a run in --out was stopped; begin if there is none.")
     ] = False,
     held_out: Annotated[
-        str, typer.Option(help="Score answers to this split at the end, and every `evaluate` steps of the recipe.")
+        str,
+        typer.Option(
+            help="Score answers to these splits, by comma, at the end and every `evaluate` steps of the recipe."
+        ),
     ] = "",
     held_out_limit: Annotated[int, typer.Option(min=1, help="Dialogues of each task to score on the way.")] = 50,
 ) -> None:
@@ -93,7 +96,7 @@ def train(
             f"{len(store)} photos to learn from; {chosen.name}, at most {chosen.minutes:g} min, {chosen.steps} steps"
         )
         with screen:
-            judge = Judge(Held(data, held_out, held_out_limit), out, screen.say) if held_out else None
+            judge = Judge(Held(data, _names(held_out), held_out_limit), out, screen.say) if held_out else None
             run(chosen, store, out, screen.show, start=start, resume=resume, judge=judge, say=screen.say)
     except (RecipeError, ResumeError, LossError, CheckpointError) as error:
         raise InputError(str(error)) from error

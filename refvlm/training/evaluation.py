@@ -19,10 +19,10 @@ BENCH = "refvlm-bench"
 
 @dataclass(frozen=True)
 class Held:
-    """What is asked: `limit` dialogues of each task of `split` of the dataset at `data`."""
+    """What is asked: `limit` dialogues of each task and split of `splits` of the dataset at `data`."""
 
     data: Path
-    split: str
+    splits: tuple[str, ...]
     limit: int = 50
 
 
@@ -42,20 +42,23 @@ class Judge:
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped here
         folder.mkdir(parents=True)
         held, answers = self._held, folder / "predictions.jsonl"
-        common = ["--data", str(held.data), "--split", held.split, "--limit", str(held.limit)]
+        common = ["--data", str(held.data), "--limit", str(held.limit)]
         predict = [sys.executable, "-P", "-m", "refvlm.cli", "predict", "--checkpoint", str(checkpoint), *common]
-        if not self._run([*predict, "--out", str(answers)], folder):
-            return {}
+        for split in held.splits:  # all into one file
+            if not self._run([*predict, "--split", split, "--out", str(answers)], folder):
+                return {}
         bench = shutil.which(BENCH, path=str(Path(sys.executable).parent)) or shutil.which(BENCH)
         if bench is None:
             self._say(f"{answers}: not scored, {BENCH} is not installed")
             return {}
+        common += [word for split in held.splits for word in ("--split", split)]
         score = [bench, "score", "--predictions", str(answers), *common, "--resamples", "0", "--out", str(folder)]
         return read_numbers(folder / "results.json") if self._run(score, folder) else {}
 
     def _run(self, command: Sequence[str], folder: Path) -> bool:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        (folder / f"{Path(command[0]).name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+        with (folder / f"{Path(command[0]).name}.log").open("a", encoding="utf-8") as log:
+            log.write(done.stdout + done.stderr)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["nothing on stderr"]
             self._say(f"no scores at {folder.name} steps: {lines[-1]}")

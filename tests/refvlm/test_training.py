@@ -21,6 +21,7 @@ from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.predict import load_model
 from refvlm.recipes import RECIPES, Recipe, RecipeError, recipe, shrunk
 from refvlm.train import train
+from refvlm.training import evaluation
 from refvlm.training.begin import begin
 from refvlm.training.checkpoint import LossError, ResumeError, newest
 from refvlm.training.engine import TorchEngine
@@ -246,9 +247,31 @@ def test_tensorboard_has_every_loss(tmp_path: Path) -> None:
 
 def test_a_scoring_command_that_fails_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
     said: list[str] = []
-    judge = Judge(Held(tmp_path / "nothing", "val"), tmp_path, said.append)
+    judge = Judge(Held(tmp_path / "nothing", ("val",)), tmp_path, said.append)
     assert judge(tmp_path, 3) == {}
     assert "no scores at 00000003 steps: refvlm:" in said[0]
+
+
+def test_answers_of_all_splits_stand_in_one_file_and_are_scored_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def ran(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        numbers = {"suites": [{"suite": "rec", "numbers": {"Acc@.5": 0.5}}]}
+        (tmp_path / "evaluation" / "00000003" / "results.json").write_text(json.dumps(numbers), encoding="utf-8")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(evaluation.subprocess, "run", ran)
+    monkeypatch.setattr(evaluation.shutil, "which", lambda *_, **__: "refvlm-bench")
+    judge = Judge(Held(tmp_path / "data", ("val", "test")), tmp_path, print)
+    assert judge(tmp_path, 3) == {"rec/Acc@.5": 0.5}
+    one, other, score = asked
+    assert one[one.index("--split") + 1] == "val"
+    assert other[other.index("--split") + 1] == "test"
+    assert one[one.index("--out") + 1] == other[other.index("--out") + 1] == score[score.index("--predictions") + 1]
+    assert [score[n + 1] for n, word in enumerate(score) if word == "--split"] == ["val", "test"]
 
 
 # --- several processes -----------------------------------------------------------------------------------------------
