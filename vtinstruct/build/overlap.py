@@ -27,17 +27,16 @@ def photos_of(path: Path) -> pl.DataFrame:
     read). Raises `DatasetError` when the shard is not whole."""
     names = ["source", "split", "image"]
     schema = pa.schema([SCHEMA.field(name) for name in names])
-    table = pa.Table.from_batches([batch.select(names) for batch in open_batches(path)], schema)
     image = pl.col("image").struct
-    return (
-        pl.DataFrame(pl.from_arrow(table))
-        .select(
-            pl.concat_str("source", "split", separator="/").alias("where"),
-            image.field("id"),
-            image.field("sha256"),
+    found: list[pl.DataFrame] = []
+    for batch in open_batches(path):  # batch by batch: all tasks of a photo stand together, so little is left of each
+        rows = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(names)], schema)))
+        photos = rows.select(
+            pl.concat_str("source", "split", separator="/").alias("where"), image.field("id"), image.field("sha256")
         )
-        .drop_nulls("id")  # samples without a photo
-        .unique()
+        found.append(photos.drop_nulls("id").unique())  # a sample may have no photo
+    return (
+        pl.concat(found).unique() if found else pl.DataFrame(schema=dict.fromkeys(("where", "id", "sha256"), pl.String))
     )
 
 
@@ -52,6 +51,8 @@ def overlaps(root: Path, shards: Iterable[Shard]) -> tuple[Overlap, ...]:
     if not found:
         return ()
     photos = pl.concat(found).unique()
+    if photos["where"].n_unique() < 2:
+        return ()
     sizes = dict(photos.group_by("where").agg(pl.col("id").n_unique()).iter_rows())
     same_id = _same_id(photos)
     same_bytes = _same_bytes(photos)
@@ -64,7 +65,8 @@ def overlaps(root: Path, shards: Iterable[Shard]) -> tuple[Overlap, ...]:
 
 def _same_id(photos: pl.DataFrame) -> Counter[tuple[str, str]]:
     """Identities in both of two splits. Counted by the set of splits a photo is in: there are few such sets."""
-    sets = photos.group_by("id").agg(pl.col("where").cast(pl.String).unique().sort())
+    shared = photos.select("where", "id").unique().filter(pl.len().over("id") > 1)  # the few that are: lists are large
+    sets = shared.group_by("id").agg(pl.col("where").cast(pl.String).unique().sort())
     counts: Counter[tuple[str, str]] = Counter()
     for where, count in sets.filter(pl.col("where").list.len() > 1).group_by("where").len().iter_rows():
         for pair in combinations(where, 2):
