@@ -27,6 +27,7 @@ from benchmarks.official import OfficialError
 from benchmarks.official.cli import register
 from benchmarks.originals import OriginalMissing
 from benchmarks.page import shown
+from benchmarks.phrases import PhraseError
 from benchmarks.results import Results, ResultsError, read_results
 from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
@@ -42,7 +43,7 @@ screen, errors = Console(), Console(stderr=True)
 
 REFUSALS = (
     DatasetError, ReadError, RowsError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin,
-    OSError, OfficialError, OriginalMissing,
+    OSError, OfficialError, OriginalMissing, PhraseError,
 )  # fmt: skip
 
 Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
@@ -57,6 +58,9 @@ Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the boots
 Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
 Workers = Annotated[
     int, typer.Option("--workers", min=1, help="processes that read and score; the numbers are the same")
+]
+Phrases = Annotated[
+    str, typer.Option("--phrases", help="what answered words mean: exact, synonyms:FILE or vectors:FILE")
 ]
 OtherDataset = Annotated[bool, typer.Option("--allow-other-dataset", help="score answers made for another dataset")]
 
@@ -100,11 +104,12 @@ def score_command(
     ],
     data: Data, out: Out, split: Splits = None, limit: Limit = None, suite: Suites = None, engine: Engine = "hotcoco",
     resamples: Resamples = 1000, seed: Seed = 0, allow_other_dataset: OtherDataset = False, workers: Workers = 1,
+    phrases: Phrases = "exact",
 ) -> None:  # fmt: skip
     """Numbers and a page from a predictions file; no model is needed."""
     with refusing():
         dataset, splits = open_dataset(data, split or ())
-        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset)
+        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset, phrases)
         results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
         show([results])
         for line in results.intake["lines"]:

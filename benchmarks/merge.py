@@ -57,7 +57,7 @@ def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: P
     write_rows(out / result.rows, rows, whose, categories)
     options, engine = parts[0].options, parts[0].engine
     chosen: Engine = "official" if engine == "official" else "hotcoco"
-    setting = setting_of(categories, chosen, options["resamples"], options["seed"])
+    setting = setting_of(categories, chosen, options["resamples"], options["seed"], options.get("phrases", "exact"))
     (suite,) = suites_for([result.task], [result.suite])
     summary = suite.load().summarize(rows, setting)
     states = Counter(rows["state"].to_list())

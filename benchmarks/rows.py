@@ -22,6 +22,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.phrases import EXACT, Rule
 from benchmarks.scorer import Engine, Setting, vocabulary_of
 from vtinstruct.record import Category
 
@@ -78,11 +79,13 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
     return rows, whose, {category.id: category for category in categories}
 
 
-def setting_of(categories: Mapping[int, Category], engine: Engine, resamples: int, seed: int) -> Setting:
-    """What a summary of kept rows may use."""
+def setting_of(
+    categories: Mapping[int, Category], engine: Engine, resamples: int, seed: int, phrases: str = "exact"
+) -> Setting:
+    """What a summary of kept rows may use; `phrases` names the rule that the rows were made by."""
     return Setting(
         vocabulary=vocabulary_of(tuple(categories.values())), categories=categories, engine=engine,
-        resamples=resamples, seed=seed,
+        resamples=resamples, seed=seed, phrases=Rule(phrases, EXACT.resolve),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from benchmarks.dataset import Dataset, open_dataset
 from benchmarks.engine import engine_versions
 from benchmarks.intervals import plain_intervals
 from benchmarks.kept import Kept, made_with, read_kept, write_kept
+from benchmarks.phrases import rule_of
 from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import Whose, in_photo_order, read_rows, setting_of, write_rows
 from benchmarks.scorer import Engine, Setting
@@ -46,6 +47,7 @@ class Options:
     resamples: int = 1000
     seed: int = 0
     allow_other_dataset: bool = False
+    phrases: str = "exact"
 
 
 def score_file(
@@ -58,7 +60,7 @@ def score_file(
     paths = [predictions] if isinstance(predictions, Path) else sorted(predictions)
     header = open_parts(paths, dataset.hash, options.allow_other_dataset)
     suites = suites_for(sorted({task for task, _, _ in truths.whichs()}), options.suites)
-    made = made_with(dataset.hash, suites, "exact")
+    made = made_with(dataset.hash, suites, rule_of(options.phrases).name)
     kept = read_kept(out / "rows", made)
     ids = _reusable(kept, suites, truths)
     swept = Swept()
@@ -192,7 +194,7 @@ def tables_of(
 def _setting(dataset: Dataset, source: str, split: str, answer_root: Path, options: Options) -> Setting:
     return Setting(
         dataset.root, answer_root, dataset.vocabulary(source, split), dataset.by_id(source, split), options.engine,
-        options.resamples, options.seed,
+        options.resamples, options.seed, rule_of(options.phrases),
     )  # fmt: skip
 
 
@@ -222,10 +224,11 @@ def _results(
         "numpy": importlib.metadata.version("numpy"), **engine_versions(options.engine),
         **{f"model:{name}": str(version) for name, version in header.versions.items()},
     }  # fmt: skip
-    said: dict[str, Any] = asdict(options)
+    said: dict[str, Any] = asdict(options) | {"phrases": rule_of(options.phrases).name}
+    said |= {"splits": list(options.splits), "suites": list(options.suites)}
     return Results(
         header.model, dataset.hash, dataset.root.resolve().name, joint_digest(digests), options.engine, versions,
-        {**said, "splits": list(options.splits), "suites": list(options.suites)}, dict(header.generation),
+        said, dict(header.generation),
         intake.to_json(),
         tuple(suites), header.dataset != dataset.hash, tuple(digests),
     )  # fmt: skip
@@ -250,7 +253,13 @@ def rescore(results: Results, folder: Path) -> Results:
     for result in results.suites:
         (suite,) = suites_for([result.task], [result.suite])
         rows, _, categories = read_rows(folder / result.rows)
-        setting = setting_of(categories, engine, results.options["resamples"], results.options["seed"])
+        setting = setting_of(
+            categories,
+            engine,
+            results.options["resamples"],
+            results.options["seed"],
+            results.options.get("phrases", "exact"),
+        )
         summary = suite.load().summarize(rows, setting)
         got = plain_intervals(summary.intervals)
         found.append(replace(result, numbers=summary.numbers, intervals=got, details=summary.details))

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.phrases import EXACT, Rule, normal
 from benchmarks.plain import Block
 from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
 from vtinstruct.record import Category
@@ -68,7 +69,8 @@ class Setting:
     `truth_root` and `answer_root` are the folders that relative depth paths start from; `vocabulary` maps a class name
     (and its synonyms), normalised by `class_key`, to the source's category id; `categories` maps ids back to the source's
     entries (the name that reports show, thing or stuff, LVIS's frequency, the skeleton); `engine` picks the AP
-    implementation; `resamples` and `seed` drive the intervals (0 resamples: none).
+    implementation; `resamples` and `seed` drive the intervals (0 resamples: none); `phrases` says what answered phrases mean
+    that are no class's own name.
     """
 
     truth_root: Path = Path(".")
@@ -78,6 +80,7 @@ class Setting:
     engine: Engine = "hotcoco"
     resamples: int = 1000
     seed: int = 0
+    phrases: Rule = EXACT
 
     def class_name(self, category_id: int) -> str:
         """The source's own name of a class, or its number where the source has none."""
@@ -185,7 +188,7 @@ class Scorer:
 
 def class_key(name: str) -> str:
     """The declared phrase -> class rule, "exact": case and runs of white space (and `_`) do not matter, nothing else."""
-    return " ".join(name.replace("_", " ").casefold().split())
+    return normal(name)
 
 
 def vocabulary_of(categories: Sequence[Category]) -> dict[str, int]:

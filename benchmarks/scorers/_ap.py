@@ -121,7 +121,7 @@ def summarize_ap(
         said, got,
         {
             "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
-            "unknown_classes": _unknown(rows), "phrase_to_class": "exact (case and white space ignored)",
+            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name,
         },
     )  # fmt: skip
 

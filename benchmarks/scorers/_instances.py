@@ -56,8 +56,11 @@ def open_class_id(name: str) -> int:
 
 def class_of(phrase: str, setting: Setting) -> int | None:
     """The class id that an answered phrase means, whatever the sample; None for one that the source does not have."""
-    found = setting.vocabulary.get(class_key(phrase))
-    return found if found is not None or setting.vocabulary else open_class_id(phrase)
+    key = class_key(phrase)
+    found = setting.vocabulary.get(key)
+    if found is not None:
+        return found
+    return setting.phrases.resolve(key, setting.vocabulary) if setting.vocabulary else open_class_id(phrase)
 
 
 def true_class(reference: Reference, concept: str, setting: Setting) -> int:
