@@ -142,6 +142,8 @@ def _tensorboard(folder: Path, steps: int, say: Say) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
-        say("TensorBoard is not installed: losses go to losses.jsonl alone; pip install tensorboard to have both")
+        say(
+            "TensorBoard is not installed: losses go to losses.jsonl alone; pip install 'vt-instruct[tensorboard]' to have both"
+        )
         return None
     return SummaryWriter(str(folder), purge_step=steps or None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -66,26 +67,43 @@ def tiny() -> RefVLMForConditionalGeneration:
     return RefVLMForConditionalGeneration(recipe("tiny_cpu").config(len(own.tokenizer), own.special_ids()))
 
 
-def test_training_step_against_the_bare_language_model(
-    tiny: RefVLMForConditionalGeneration, benchmark: pytest.FixtureRequest
-) -> None:
+@pytest.mark.parametrize("name", ["tiny_cpu", "smollm"])
+def test_training_step_against_the_bare_language_model(name: str, benchmark: pytest.FixtureRequest) -> None:
+    """Forward and backward of everything, beside those of the LLM alone on as many tokens with a loss on the same ones, and
+    beside LLM and encoder without marks, router and decoders. The sizes of the recipes, random weights."""
     own = samples.processor()
-    own.photo_side = 160
-    batch = samples.collator(own)([samples.about(n, (64, 48)) for n in range(8)])
-    tiny.train()
-    tokens = tiny.see(batch.photos, batch.extent_wh).tokens.shape[1] + batch.ids.shape[1]
-    ids = torch.randint(0, 100, (8, tokens))
+    model = RefVLMForConditionalGeneration(recipe(name).config(len(own.tokenizer), own.special_ids())).train()
+    own.photo_side = model.config.photo_side
+    batch = samples.collator(own)([samples.about(n, (64, 48)) for n in range(4)])
+    llm: Any = model.llm
+    photo = model.see(batch.photos, batch.extent_wh).tokens.shape[1]
+    learned = batch.labels >= 0
 
-    def step() -> None:
-        tiny.zero_grad()
-        tiny(batch).loss.backward()
+    def words() -> torch.Tensor:
+        return model.get_input_embeddings()(batch.ids)
 
-    def bare() -> None:
-        tiny.zero_grad()
-        tiny.llm(input_ids=ids, labels=ids).loss.backward()
+    def answer(inputs: torch.Tensor) -> None:
+        states = llm.get_decoder()(inputs_embeds=inputs, use_cache=False).last_hidden_state[:, photo:]
+        logits = llm.get_output_embeddings()(states[learned])
+        torch.nn.functional.cross_entropy(logits, batch.labels[learned]).backward()
 
-    benchmark.extra_info["times_the_bare_model"] = seconds(step) / seconds(bare)  # type: ignore[attr-defined]
-    benchmark(step)  # type: ignore[operator]
+    def whole() -> None:
+        model.zero_grad()
+        model(batch).loss.backward()
+
+    def alone() -> None:
+        model.zero_grad()
+        answer(torch.cat((words()[:, :1].expand(-1, photo, -1), words()), 1))
+
+    def seeing() -> None:
+        model.zero_grad()
+        answer(torch.cat((model.see(batch.photos, batch.extent_wh).tokens, words()), 1))
+
+    step, bare, sighted = seconds(whole), seconds(alone), seconds(seeing)
+    info = benchmark.extra_info  # type: ignore[attr-defined]
+    info["times_the_bare_model"], info["times_model_and_encoder"] = step / bare, step / sighted
+    info["tokens"] = (photo + batch.ids.shape[1]) * len(batch.ids)
+    benchmark.pedantic(whole, rounds=1)  # type: ignore[attr-defined]
 
 
 def test_generation_of_eight_against_one_by_one(
