@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -84,11 +85,14 @@ def train(
         pairs["steps"] = str(steps)
     if minutes is not None:
         pairs["minutes"] = str(minutes)
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    first = (
+        os.environ.get("RANK", "0") == "0"
+    )  # of the processes of torchrun or deepspeed, the one that speaks and writes
+    if first and not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty; a new folder for the checkpoint, or --resume, is right")
     if start is not None:
         _is_checkpoint(start)
-    screen = _Screen()
+    screen = _Screen(silent=not first)
     try:
         chosen = named(recipe, pairs)
         store = DatasetStore(data, _names(split), _names(chosen.without), screen.say)
@@ -171,13 +175,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 class _Screen:
-    """A live bar on a terminal, a line now and then elsewhere."""
+    """A live bar on a terminal, a line now and then elsewhere; nothing when `silent`."""
 
-    def __init__(self) -> None:
+    def __init__(self, silent: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        self._console = Console()
+        self._console = Console(quiet=silent)
         self._bar = Progress(
             BarColumn(24), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
             console=self._console, disable=not self._console.is_terminal,
