@@ -99,7 +99,7 @@ def test_both_roads_give_the_same_rows(
     for suite in quick.suites:
         one, other = (pl.read_parquet(tmp_path / road / suite.rows) for road in ("quick", "slow"))
         assert one.equals(other), suite.suite
-    assert {suite.suite for suite in quick.suites} == {"det", "seg", "keypoints", "trp"}
+    assert {suite.suite for suite in quick.suites} >= {"det", "seg", "keypoints", "trp"}
     boxes_and_masks = sum(1 for id_ in looked[careful_ones:] if "/keypoints/" not in id_)
     quickly = boxes_and_masks - sum(1 for id_ in looked[:careful_ones] if "/keypoints/" not in id_)
     assert quickly > 0.4 * boxes_and_masks if damage else quickly == boxes_and_masks  # the quick road was taken
