@@ -181,22 +181,17 @@ def show_comparison(found: Comparison) -> None:
 
 @app.command("suites")
 def suites_command() -> None:
-    """What is scored: tasks, numbers, definitions."""
-    table = Table(title="suites", title_justify="left")
-    for heading in ("suite", "version", "task", "primary", "numbers", "definition", "comparable with"):
+    """What is scored: tasks, sources, numbers, definitions. Splits are the dataset's: every held-out one, or `--split`."""
+    table = Table(title="suites, each on every held-out split", title_justify="left")
+    for heading in ("suite", "version", "task", "sources", "primary", "numbers", "definition", "comparable with"):
         table.add_column(heading, overflow="fold")
     for one in suite_table.SUITES:
         scorer = one.load()
         names = ", ".join(dict.fromkeys(metric.name.split("[")[0] for metric in scorer.metrics))
         row = (
-            one.name,
-            str(one.version),
-            one.task or "every task",
-            one.primary,
-            names,
-            scorer.source,
+            one.name, str(one.version), one.task or "every task", one.sources, one.primary, names, scorer.source,
             one.comparable or "-",
-        )
+        )  # fmt: skip
         table.add_row(*map(escape, row))
     screen.print(table)
 

@@ -44,6 +44,13 @@ class Suite:
         """Whether samples of a task from a source are this suite's."""
         return self.task in ("", task) and source not in self.without and (not self.only or source in self.only)
 
+    @property
+    def sources(self) -> str:
+        """Which sources it is for, in words."""
+        if self.only:
+            return ", ".join(self.only)
+        return f"all but {', '.join(self.without)}" if self.without else "all"
+
     def load(self) -> Scorer:
         """The scorer, by its file name."""
         found: Scorer = plugins.load(ROOM, self.scorer)
