@@ -131,7 +131,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         numbers["aAcc"], numbers["mAcc"] = float(inter.sum()) / total, float(np.nanmean(accuracy))
         numbers["fwIoU"] = float(np.nansum(true / total * iou))
     details = {
-        "classes": [
+        "by_class": [
             {"class": setting.class_name(c), "id": c, "IoU": float(i), "Acc": None if np.isnan(a) else float(a)}
             for c, i, a in zip(classes, iou.tolist(), accuracy.tolist(), strict=True) if not np.isnan(i)
         ],

@@ -139,7 +139,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         for name, value in zip(("PQ", "SQ", "RQ"), average(by_class, classes), strict=True):
             numbers[f"{name}{group}"] = value
     details = {
-        "classes": [_entry(category, by_class[category], setting) for category in order if category in by_class],
+        "by_class": [_entry(category, by_class[category], setting) for category in order if category in by_class],
         "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
         "hidden_masks": int(rows["hidden"].sum()),
     }  # fmt: skip

@@ -157,10 +157,10 @@ def test_made_pairs_give_the_official_bits(original: Any, seed: int, tmp_path: P
     for engine in ("hotcoco", "official"):
         summary = scored("pq", truth, maps, found, found_maps, setting_of(truth, engine))
         assert dict(summary.numbers) == expected
-    assert {c["id"]: (c["PQ"], c["SQ"], c["RQ"]) for c in summary.details["classes"]} == {
+    assert {c["id"]: (c["PQ"], c["SQ"], c["RQ"]) for c in summary.details["by_class"]} == {
         id_: (c["pq"], c["sq"], c["rq"])
         for id_, c in by_class.items()
-        if id_ in {x["id"] for x in summary.details["classes"]}
+        if id_ in {x["id"] for x in summary.details["by_class"]}
     }
     assert 0.05 < expected["PQ"] < 0.95
 
@@ -262,7 +262,7 @@ def test_semantic_numbers_are_those_of_label_maps_with_255_ignored(seed: int) ->
             class_map(truth, found_ids, found_row, 10).astype(np.uint8),
         )
     pixels = hot.confusion()[np.ix_(classes, classes)]
-    assert summary.details["classes"][0]["IoU"] == pytest.approx(pixels[0, 0] / union[0], abs=1e-15)
+    assert summary.details["by_class"][0]["IoU"] == pytest.approx(pixels[0, 0] / union[0], abs=1e-15)
 
 
 def test_absent_classes_are_named_and_count_nothing_or_zero() -> None:
