@@ -191,41 +191,41 @@ def _numbers(codes: NDArray[np.uint8], stops: Ints) -> tuple[Ints, Ints]:
     """The numbers that end at `stops`, and the indices of those that are too long for a photo (whose value is junk)."""
     starts = np.empty_like(stops)
     starts[0], starts[1:] = 0, stops[:-1] + 1
-    goes_on = (codes & 32) != 0
-    place = np.zeros(len(codes), np.uint8)  # of a character in its number: how many before it go on, at most 7
-    before = np.ones(len(codes), np.bool_)
-    for back in range(1, 8):
-        before[:back] = False
-        before[back:] &= goes_on[:-back]
-        place += before
-    values = np.add.reduceat((codes & 31).astype(np.int64) << (place * np.uint8(5)), starts)
-    last = place[stops]
+    more = stops - starts  # characters of a number behind its first
+    values = (codes[starts] & 31).astype(np.int64)
+    left = np.flatnonzero(more)  # fewer and fewer numbers have so many characters
+    for place in range(1, 7):
+        if not left.size:
+            break
+        values[left] |= (codes[starts[left] + place] & 31).astype(np.int64) << (5 * place)
+        left = left[more[left] > place]
     negative = np.flatnonzero(codes[stops] & 16)
-    values[negative] -= np.int64(1) << (np.int64(5) * (last[negative] + np.int64(1)))
-    return values, np.flatnonzero(last > 6)
+    values[negative] -= np.int64(1) << (5 * (more[negative] + 1))
+    return values, left
 
 
 def _runs_fill(values: Ints, counts: Ints, pixels: Ints) -> Bools:
     """`values` are the run lengths of many masks, `counts` (N,) how many each has; from a mask's second run on they are
     differences to the one two before. Which masks have runs >= 0 that sum up to `pixels`."""
-    # every mask begins in an even place, so that two columns hold the two chains of differences
-    width = counts + counts % 2
-    begin = np.cumsum(width) - width
-    slots = np.zeros(int(width.sum()), np.int64)
-    place = np.arange(len(values)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
-    slots[place] = values
     some = np.flatnonzero(counts)
-    first = begin[some]
-    alone = slots[first]  # the very first run is no part of any chain
-    slots[first] = 0
-    total = slots.reshape(-1, 2).cumsum(axis=0)
-    base = np.zeros((len(some), 2), np.int64)
-    base[first > 0] = total[first[first > 0] // 2 - 1]
-    runs = (total - np.repeat(base, width[some] // 2, axis=0)).reshape(-1)
-    runs[first] = alone
-    odd = counts[some] % 2 == 1
-    runs[first[odd] + counts[some][odd]] = 0
-    good = np.zeros(len(counts), np.bool_)
+    counts = counts[some]
+    ends = np.cumsum(counts)
+    first = ends - counts
+    runs = values.copy()
+    runs[first] = 0  # the very first run is no part of any chain
+    # Two chains of differences run through all masks, in even and in odd places; where a mask begins, both begin anew by
+    # taking back what they have come to.
+    for parity in (0, 1):
+        chain = runs[parity::2]
+        if chain.size:
+            np.cumsum(chain, out=chain)
+            begin = (first - parity + 1) // 2  # a mask's first place in this chain
+            has = (ends - parity + 1) // 2 > begin
+            base = np.where(begin[has] > 0, chain[np.maximum(begin[has], 1) - 1], 0)
+            sizes = (ends[has] - parity + 1) // 2 - begin[has]
+            chain -= np.repeat(base, sizes)
+    runs[first] = values[first]
+    good = np.zeros(len(pixels), np.bool_)
     good[some] = (np.add.reduceat(runs, first) == pixels[some]) & (np.minimum.reduceat(runs, first) >= 0)
     return good
 
