@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -171,6 +172,9 @@ def lists(values: Any, counts: Ints) -> pl.Series:
 def found_columns(block: Block, setting: Setting, columns: dict[str, Any]) -> pl.DataFrame:
     """The answered side of a block: class, confidence, and the `columns` (by unit) of units of known classes; the phrases of
     the others."""
+    if any(len(column) < int(block.counts.sum()) for column in columns.values()):  # answered by another kind of unit
+        none = np.zeros(len(block), dtype=np.int64)
+        block = replace(block, triplets=[[] for _ in none], counts=none, scores=np.zeros(0))
     known: dict[str, int] = {}
     phrases = list(chain.from_iterable(block.triplets))
     for phrase in set(map(CONCEPT, phrases)):

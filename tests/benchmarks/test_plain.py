@@ -43,7 +43,7 @@ def answers(root: Path, seed: int, damage: bool) -> tuple[Path, Path]:
 def spoiled(line: str, rng: np.random.Generator) -> str:
     wire = json.loads(line)
     unit = wire["units"][0] if wire["units"] else {}
-    match int(rng.integers(0, 14)):
+    match int(rng.integers(0, 15)):
         case 0:
             wire["text"] = wire["text"].replace("<Phrase>", "<Phrase", 1)
         case 1:
@@ -70,6 +70,10 @@ def spoiled(line: str, rng: np.random.Generator) -> str:
             wire["text"] = f"<Task>\nUnit decode (False).\n</Task>\n{wire['text']}"
         case 12 if "box_xyxy" in unit:
             return json.dumps(wire).replace(str(unit["box_xyxy"][0]), "NaN", 1)
+        case 13 | 14 if unit and "box_xyxy" not in unit:  # answered by another kind of unit
+            for kind in ("mask", "keypoint"):
+                wire["text"] = wire["text"].replace(f"<Unit>{kind}</Unit>", "<Unit>box</Unit>")
+            wire["units"] = [{"kind": "box", "box_xyxy": [1, 1, 9, 9], "score": 0.5} for _ in wire["units"]]
         case _:
             pass
     return json.dumps(wire)
