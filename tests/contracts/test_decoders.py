@@ -237,4 +237,4 @@ def test_depth_learns_from_relative_maps_by_order_alone() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0] > 0.1
     metric = decoder.targets([DepthMap(inverse)], frame)
-    assert float(decoder.loss(outputs, metric, torch.tensor([0]))["affine"]) == 0.0
+    assert decoder.loss(outputs, metric, torch.tensor([0]))["affine"].item() == 0.0
