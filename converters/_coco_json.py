@@ -166,7 +166,7 @@ def read_kinds(
         rows = _first_annotations(annotations, notes)
         places = {id_: n for n, id_ in enumerate(kept)}
         of = np.fromiter((places.get(row.image_id, -1) for row in rows), np.int64, len(rows))
-        for n in np.flatnonzero(of < 0):
+        for n in np.flatnonzero(of < 0).tolist():
             say_unknown_image(rows[n], notes)
         by_image = ByImage(list(kept), lambda id_: places.get(id_, -1), of, rows.__getitem__)
         return Table(list(kept.values()), known, by_image)
