@@ -1,7 +1,8 @@
 """`results.json`: the numbers of one model on one dataset, with everything needed to read them right.
 
 Versioned: `VERSION` rises when a reader of the old form would misread the new one. Written with sorted keys and no date, so
-scoring the same predictions twice gives the same bytes.
+scoring the same predictions twice gives the same bytes. `results.schema.json` beside this file says the form in JSON Schema, for
+readers in other languages; the tests hold it to these classes.
 """
 
 from __future__ import annotations
@@ -74,6 +75,18 @@ class Results:
     suites: tuple[SuiteResult, ...]
     other_dataset: bool = False
     predictions: tuple[str, ...] = ()
+
+
+def results_schema() -> dict[str, Any]:
+    """The form of the file as JSON Schema, draft 2020-12: what `results_to_json` writes and `results_from_json` asks for."""
+    _, parts = msgspec.json.schema_components([Results], ref_template="#/$defs/{name}")
+    for part in parts.values():  # Python 3.13 keeps docstrings without their indentation
+        part["description"] = " ".join(part["description"].split())
+    whole = parts.pop("Results")
+    whole["properties"] = {"format": {"const": FORMAT}, "version": {"const": VERSION}} | whole["properties"]
+    whole["required"] = ["format", "version", *whole["required"]]
+    title = f"{FORMAT}, version {VERSION}"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": title, "$defs": parts}
 
 
 def results_to_json(results: Results) -> str:

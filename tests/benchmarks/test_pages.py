@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.results import ResultsError, read_results
+from benchmarks import results as results_module
+from benchmarks.results import ResultsError, read_results, results_from_json, results_schema
 from tests.benchmarks.road import EVIL, bench, edited, perfect, score
 
 
@@ -43,6 +44,24 @@ def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_p
     assert "\n=HYPERLINK" not in boards[0]
     ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]
     assert set(ranks) == {1}  # equal values share a rank
+
+
+def test_the_shipped_schema_is_the_form_of_real_results(data: Path, tmp_path: Path) -> None:
+    schema = json.loads(Path(results_module.__file__).with_name("results.schema.json").read_text(encoding="utf-8"))
+    assert schema == json.loads(json.dumps(results_schema()))
+    assert score(perfect(data, tmp_path / "predictions.jsonl"), data, tmp_path).exit_code == 0
+    wire = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert set(wire) == set(schema["properties"])
+    for name in schema["required"]:  # what the schema asks for, the reader asks for
+        with pytest.raises(ResultsError):
+            results_from_json(json.dumps({key: value for key, value in wire.items() if key != name}), tmp_path)
+    parts = schema["$defs"]
+    for suite in wire["suites"]:
+        assert set(suite) == set(parts["SuiteResult"]["properties"])
+        for interval in suite["intervals"].values():
+            assert set(interval) == set(parts["Interval"]["properties"])
+    assert any(suite["intervals"] for suite in wire["suites"])
+    assert results_from_json(json.dumps(wire), tmp_path) == read_results(tmp_path)
 
 
 @pytest.mark.parametrize(
