@@ -131,7 +131,10 @@ def read_header(path: Path) -> Header:
         raise PredictionsError(f"{path}: {error.strerror or error}; a predictions file is expected there") from error
     try:
         wire: Any = json.loads(first)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError both
+        json.dumps(
+            wire, ensure_ascii=False, allow_nan=False
+        ).encode()  # NaN and half surrogates: no result could hold them
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeError are ValueErrors
         raise PredictionsError(f"{path}: line 1 is not JSON ({error}); the header object is right") from error
     if not isinstance(wire, dict) or cast(dict[str, Any], wire).get("format") != FORMAT:
         raise PredictionsError(
@@ -139,7 +142,7 @@ def read_header(path: Path) -> Header:
         )
     fields = cast(dict[str, Any], wire)
     if fields.get("version") != VERSION:
-        raise PredictionsError(f"{path}: version {fields.get('version')!r}; this program reads version {VERSION}")
+        raise PredictionsError(f"{path}: version {fields.get('version')!r:.60}; this program reads version {VERSION}")
     for name in ("model", "dataset", "dialect"):
         if not isinstance(fields.get(name), str):
             raise PredictionsError(f"{path}: the header's {name!r} is {fields.get(name)!r:.60}; a string is right")
