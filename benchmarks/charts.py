@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+LETTERS = 13  # of a label beside a bar: what fits
 CURVE_COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: a value in the unit of the chart, its text, an interval, and whether it is the one to look at."""
+    """One bar: a value in the unit of the chart, its text, an interval, whether it is the one to look at, a colour of
+    its own, and the values that it is the mean of."""
 
     label: str
     value: float | None
@@ -20,25 +22,36 @@ class Bar:
     low: float | None = None
     high: float | None = None
     strong: bool = False
+    ink: str = ""
+    parts: tuple[float, ...] = ()
 
 
 def bars(entries: Sequence[Bar], width: int = 300, largest: float | None = None) -> Markup:
-    """Horizontal bars, one line each, with whiskers where there is an interval."""
-    height, label, room = 26, 92, 52
-    top = largest or max([e.value or 0 for e in entries] + [e.high or 0 for e in entries] + [1e-9])
+    """Horizontal bars, one line each, with whiskers where there is an interval and a dot a part."""
+    height, label, room = 26, 104, 52
+    top = largest or max(1e-9, *(v or 0.0 for e in entries for v in (e.value, e.high, *e.parts)))
     scale = (width - label - room) / top
     found = [f'<svg class="bars" viewBox="0 0 {width} {height * len(entries)}" role="img">']
     for row, entry in enumerate(entries):
         y = row * height
         kind = "strong" if entry.strong else "weak"
-        found.append(f'<text class="label {kind}" x="{label - 8}" y="{y + 17}">{escape(entry.label)}</text>')
+        short = entry.label if len(entry.label) <= LETTERS else entry.label[: LETTERS - 1] + "…"
+        found.append(
+            f'<text class="label {kind}" x="{label - 8}" y="{y + 17}">{escape(short)}'
+            f"<title>{escape(entry.label)}</title></text>"
+        )
         found.append(f'<rect class="track" x="{label}" y="{y + 7}" width="{width - label - room}" height="12" rx="3"/>')
         length = max(0.0, min(entry.value or 0.0, top)) * scale
         if entry.value is not None:
-            found.append(f'<rect class="bar {kind}" x="{label}" y="{y + 7}" width="{length:.1f}" height="12" rx="3"/>')
+            ink = f' style="fill:{escape(entry.ink)}"' if entry.ink else ""
+            shape = f'x="{label}" y="{y + 7}" width="{length:.1f}" height="12" rx="3"'
+            found.append(f'<rect class="bar {kind}" {shape}{ink}/>')
         if entry.low is not None and entry.high is not None and entry.high > entry.low:
             a, b = label + max(0.0, entry.low) * scale, label + min(entry.high, top) * scale
             found.append(f'<path class="whisker" d="M{a:.1f} {y + 13}H{b:.1f}M{a:.1f} {y + 10}v6M{b:.1f} {y + 10}v6"/>')
+        for part in entry.parts:
+            x = label + max(0.0, min(part, top)) * scale
+            found.append(f'<circle class="part" cx="{x:.1f}" cy="{y + 13}" r="2.5"/>')
         found.append(f'<text class="value {kind}" x="{width}" y="{y + 17}">{escape(entry.text)}</text>')
     found.append("</svg>")
     return Markup("".join(found))
@@ -46,14 +59,8 @@ def bars(entries: Sequence[Bar], width: int = 300, largest: float | None = None)
 
 def curves(lines: Mapping[str, Sequence[float]], x_label: str, y_label: str, size: int = 260) -> Markup:
     """Lines over 0..1 by 0..1: precision over recall."""
-    left, low, right, top = 34, size - 30, size - 8, 8
-    found = [f'<svg class="curves" viewBox="0 0 {size} {size}" role="img">']
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, y = left + tick * (right - left), low - tick * (low - top)
-        found.append(f'<path class="grid" d="M{left} {y:.1f}H{right}M{x:.1f} {top}V{low}"/>')
-        if tick in (0.0, 0.5, 1.0):
-            found.append(f'<text class="tick" x="{left - 6}" y="{y + 3:.1f}" text-anchor="end">{tick:g}</text>')
-            found.append(f'<text class="tick" x="{x:.1f}" y="{low + 14}" text-anchor="middle">{tick:g}</text>')
+    left, low, right, top = _frame(size)
+    found = _square(size, x_label, y_label)
     for number, (name, values) in enumerate(lines.items()):
         step = (right - left) / max(1, len(values) - 1)
         points = " ".join(f"{left + i * step:.1f},{low - v * (low - top):.1f}" for i, v in enumerate(values))
@@ -62,10 +69,55 @@ def curves(lines: Mapping[str, Sequence[float]], x_label: str, y_label: str, siz
         found.append(
             f'<text class="key" x="{right - 4}" y="{top + 14 + 15 * number}" style="fill:{ink}">{escape(name)}</text>'
         )
+    return Markup("".join((*found, "</svg>")))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin of a reliability diagram, all in 0..1: where it begins, mean confidence, precision; and its answers."""
+
+    begin: float
+    confidence: float
+    precision: float
+    n: int
+
+
+def reliability(bins: Sequence[Bin], width: float = 0.1, size: int = 260) -> Markup:
+    """A bar a bin, as high as its precision, a dot at its mean confidence, and the diagonal where both agree."""
+    left, low, right, top = _frame(size)
+    across, up = right - left, low - top
+    found = _square(size, "confidence", "precision at IoU .5")
+    for one in bins:
+        x, tall = left + one.begin * across + 1, one.precision * up
+        told = escape(f"{one.n} answers, mean confidence {one.confidence:.2f}, precision {one.precision:.2f}")
+        shape = f'x="{x:.1f}" y="{low - tall:.1f}" width="{width * across - 2:.1f}" height="{tall:.1f}"'
+        found.append(f'<rect class="bar weak" {shape}><title>{told}</title></rect>')
+    found.append(f'<path class="diagonal" d="M{left} {low}L{right} {top}"/>')
+    for one in bins:
+        x, y = left + one.confidence * across, low - one.precision * up
+        found.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>')
+    return Markup("".join((*found, "</svg>")))
+
+
+def _frame(size: int) -> tuple[int, int, int, int]:
+    """Left, bottom, right and top of the drawing in its square."""
+    return 42, size - 30, size - 8, 8
+
+
+def _square(size: int, x_label: str, y_label: str) -> list[str]:
+    """The opening of a chart over 0..1 by 0..1: grid, ticks and the names of both axes."""
+    left, low, right, top = _frame(size)
+    found = [f'<svg class="curves" viewBox="0 0 {size} {size}" role="img">']
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = left + tick * (right - left), low - tick * (low - top)
+        found.append(f'<path class="grid" d="M{left} {y:.1f}H{right}M{x:.1f} {top}V{low}"/>')
+        if tick in (0.0, 0.5, 1.0):
+            found.append(f'<text class="tick" x="{left - 6}" y="{y + 3:.1f}" text-anchor="end">{tick:g}</text>')
+            found.append(f'<text class="tick" x="{x:.1f}" y="{low + 14}" text-anchor="middle">{tick:g}</text>')
     found.append(
         f'<text class="axis" x="{(left + right) / 2}" y="{size - 3}" text-anchor="middle">{escape(x_label)}</text>'
     )
     middle = (top + low) / 2
-    turned = f'transform="rotate(-90 10 {middle})"'
-    found.append(f'<text class="axis" x="10" y="{middle}" text-anchor="middle" {turned}>{escape(y_label)}</text></svg>')
-    return Markup("".join(found))
+    turned = f'transform="rotate(-90 11 {middle})"'
+    found.append(f'<text class="axis" x="11" y="{middle}" text-anchor="middle" {turned}>{escape(y_label)}</text>')
+    return found

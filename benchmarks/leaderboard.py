@@ -14,7 +14,7 @@ import polars as pl
 from markupsafe import Markup
 
 from benchmarks.charts import Bar, bars
-from benchmarks.page import TITLES, is_percent, render_page, shown
+from benchmarks.page import TITLES, colours, is_percent, render_page, shown
 from benchmarks.results import Results, SuiteResult
 from benchmarks.scorer import Interval
 from benchmarks.suites import SUITES
@@ -161,13 +161,14 @@ def cards(rows: Sequence[Line], models: Sequence[str]) -> list[Card]:
     for row in rows:
         grouped.setdefault(row.suite.suite, []).append(row)
     found: list[Card] = []
+    inks = inks_of(models)
     for name, several in grouped.items():
         shared = [row for row in several if all(cell and cell.suite.value is not None for cell in row.cells)]
         first = (shared or several)[0]
-        entries = [_bar(model, index, shared, first.percent) for index, model in enumerate(models)]
+        entries = [_bar(model, index, shared, first.percent, inks.get(model, "")) for index, model in enumerate(models)]
         title = TITLES.get(name, name)
         where = f"{first.suite.source} {first.suite.split}"
-        most = max([0.0, *(bar.high or bar.value or 0.0 for bar in entries)])
+        most = max([0.0, *(v or 0.0 for bar in entries for v in (bar.value, bar.high, *bar.parts))])
         top = next((end for end in ENDS if end >= most), None) if first.percent else None
         scale = f"scale 0 to {shown(top)}" if top else ""
         chart = bars(entries, 330, top)
@@ -175,15 +176,20 @@ def cards(rows: Sequence[Line], models: Sequence[str]) -> list[Card]:
     return found
 
 
-def _bar(model: str, index: int, shared: Sequence[Line], percent: bool) -> Bar:
+def inks_of(models: Sequence[str]) -> dict[str, str]:
+    """A colour for every model, the same in all cards and headings; none for baselines."""
+    return colours(model for model in models if not model.startswith("baseline:"))
+
+
+def _bar(model: str, index: int, shared: Sequence[Line], percent: bool, ink: str) -> Bar:
     cells = [cell for row in shared if (cell := row.cells[index])]
     values = [cell.suite.value for cell in cells if cell.suite.value is not None]
     value = sum(values) / len(values) if values else None
     whisker = cells[0].interval if len(cells) == 1 else None
-    label = model.removeprefix("baseline:")
     return Bar(
-        label if len(label) <= 13 else label[:12] + "…", value, shown(value, percent),
-        whisker.low if whisker else None, whisker.high if whisker else None, not model.startswith("baseline:"),
+        model.removeprefix("baseline:"), value, shown(value, percent), whisker.low if whisker else None,
+        whisker.high if whisker else None, not model.startswith("baseline:"), ink,
+        tuple(values) if len(values) > 1 else (),
     )  # fmt: skip
 
 
@@ -200,7 +206,7 @@ def write_leaderboard(results: Sequence[Results], out: Path, folders: Sequence[P
     datasets = list(dict.fromkeys((one.dataset_name, one.dataset) for one in results))
     text = render_page(
         "leaderboard.html", results=results, rows=found, cards=cards(found, models), models=models, links=links,
-        datasets=datasets,
+        datasets=datasets, inks=inks_of(models),
     )  # fmt: skip
     page.write_text(text, "utf-8")
     return page, rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.charts import Bar, bars, curves
+from benchmarks.charts import Bar, Bin, bars, curves, reliability
 from benchmarks.dataset import Dataset
 from benchmarks.gallery import Picture, galleries
 from benchmarks.page import metrics_of, render_page, shown
@@ -17,6 +17,7 @@ from benchmarks.results import Results, SuiteResult
 from vtinstruct.dialogue import Dialogue
 
 CLASSES = 12  # bars of single classes, the most telling ones
+CELLS = 8  # rows of each table of mistakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Section:
     results: tuple[SuiteResult, ...]
     columns: tuple[str, ...]
     curve: Markup | None
+    reliability: Markup | None
     classes: Markup | None
+    mistakes: tuple[tuple[str, list[dict[str, Any]]], ...]
     pictures: tuple[Picture, ...]
 
 
@@ -49,7 +52,25 @@ def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> 
     curve = curves({f"IoU {key}": line for key, line in lines.items()}, "recall", "precision") if lines else None
     # a number that is undefined on every source says nothing here; the result file still names it
     columns = tuple(n for n in metrics_of(first) if any(r.numbers.get(n) is not None for r in results))
-    return Section(name, tuple(results), columns, curve, _classes(first), tuple(pictures))
+    return Section(
+        name, tuple(results), columns, curve, _reliability(first), _classes(first), _mistakes(first), tuple(pictures)
+    )
+
+
+def _reliability(result: SuiteResult) -> Markup | None:
+    found: dict[str, Any] = result.details.get("reliability") or {}
+    bins = [Bin(one["from"], one["confidence"], one["precision"], one["n"]) for one in found.get("bins", [])]
+    return reliability(bins) if bins else None
+
+
+def _mistakes(result: SuiteResult) -> tuple[tuple[str, list[dict[str, Any]]], ...]:
+    """The largest cells off a confusion's diagonal, in three tables; those without a cell are left out."""
+    cells: list[dict[str, Any]] = result.details.get("confusion", {}).get("cells", [])
+    tables: dict[str, list[dict[str, Any]]] = {"annotated → answered": [], "missed": [], "answered, nothing there": []}
+    other, missed, invented = tables.values()
+    for cell in cells:
+        (invented if cell["annotated"] is None else missed if cell["answered"] is None else other).append(cell)
+    return tuple((title, several[:CELLS]) for title, several in tables.items() if several)
 
 
 def _classes(result: SuiteResult) -> Markup | None:

@@ -24,6 +24,7 @@ from benchmarks.matching import Pairs, Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
 from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of
+from benchmarks.scorers._mistakes import confusion, reliability
 from benchmarks.ties import tie_bounds
 from benchmarks.weighted import Conditions, numbers, weighable
 
@@ -106,9 +107,14 @@ def summarize_ap(
     said: dict[str, float | None] = {metric.name: None for metric in metrics} | result.numbers | _f1(rows)
     got: Mapping[str, Interval] = {}
     orders: dict[str, Any] = {}
+    mistakes: dict[str, Any] = {}
     if len(found) and len(truth) and (setting.resamples or not scored):
         near = pairs(truth, found, similarity(truth, found))
         conditions = _conditions(rows, truth, found, rules, setting)
+        mistakes = {
+            "reliability": reliability(truth, found, near, conditions.lenient) if scored else None,
+            "confusion": confusion(truth, found, similarity, conditions.lenient, scored, setting.class_name),
+        }
         if not scored:
             ties, orders = _tie_orders(truth, found, near, conditions, np.arange(rows.height), setting.seed)
             said |= ties
@@ -121,7 +127,7 @@ def summarize_ap(
         said, got,
         {
             "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
-            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name,
+            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name, **mistakes,
         },
     )  # fmt: skip
 

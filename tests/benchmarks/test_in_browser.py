@@ -51,6 +51,8 @@ addEventListener("load", () => {
   found.links = [...document.querySelectorAll("[src], [href]")]
     .map((part) => part.getAttribute("src") ?? part.getAttribute("href"))
     .filter((link) => !link.startsWith("data:") && !link.startsWith("#") && link !== "report.html");
+  found.nowhere = [...document.querySelectorAll("a[href^='#']")].map((a) => a.getAttribute("href"))
+    .filter((link) => !document.getElementById(decodeURIComponent(link.slice(1))));
   found.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
   found.title = document.title;
   found.problems = problems;
@@ -105,6 +107,7 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
     assert told["problems"] == []
     assert told["asked"] == []
     assert all(link in ("first/report.html", "second/report.html") for link in told["links"])
+    assert told["nowhere"] == []
     assert told["title"].endswith("VT-Instruct benchmark")
     assert not told["wide"]
     assert all([*told["images"], *told["photos"]])
@@ -113,5 +116,7 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
     for table in told["tables"]:
         assert _ordered(table["down"], down=True), table
         assert _ordered(table["up"], down=False), table
+    drawn = {"report": ("Confidence and precision", "Mistakes at IoU .5"), "leaderboard": ('style="fill:#', "whisker")}
+    assert all(words in dom for words in drawn.get(page, ()))
     assert "&lt;img src=x onerror" in dom
     assert "<img src=" not in dom

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks import results as results_module
+from benchmarks.charts import Bar, Bin, bars, reliability
 from benchmarks.results import ResultsError, read_results, results_from_json, results_schema
 from tests.benchmarks.road import EVIL, bench, edited, perfect, score
 
@@ -44,6 +45,23 @@ def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_p
     assert "\n=HYPERLINK" not in boards[0]
     ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]
     assert set(ranks) == {1}  # equal values share a rank
+
+
+def test_charts_say_in_full_what_they_shorten_and_escape_it() -> None:
+    chart = bars([Bar(f"{EVIL} and more", 0.5, "50.0", 0.25, 0.75, True, "#e6553c", (0.25, 0.75)), Bar("b", None, "–")])
+    assert "<script>" not in chart
+    assert "<title>&lt;script&gt;alert(1)&lt;/script&gt; and more</title>" in chart
+    assert chart.count('class="whisker"') == 1
+    assert chart.count('class="part"') == 2
+    assert chart.count('class="bar ') == 1  # nothing is drawn for an undefined value
+    assert 'style="fill:#e6553c"' in chart
+
+
+def test_a_reliability_diagram_has_a_bar_and_a_dot_a_bin() -> None:
+    chart = reliability([Bin(0.2, 0.25, 0.5, 4), Bin(0.9, 1.0, 1.0, 2)])
+    assert chart.count("<rect") == chart.count("<circle") == 2
+    assert 'cx="252.0" cy="8.0"' in chart  # confidence 1, precision 1: the corner
+    assert "4 answers, mean confidence 0.25, precision 0.50" in chart
 
 
 def test_the_shipped_schema_is_the_form_of_real_results(data: Path, tmp_path: Path) -> None:
