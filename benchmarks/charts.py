@@ -82,11 +82,11 @@ class Bin:
     n: int
 
 
-def reliability(bins: Sequence[Bin], width: float = 0.1, size: int = 260) -> Markup:
+def reliability(bins: Sequence[Bin], y_label: str, width: float = 0.1, size: int = 260) -> Markup:
     """A bar a bin, as high as its precision, a dot at its mean confidence, and the diagonal where both agree."""
     left, low, right, top = _frame(size)
     across, up = right - left, low - top
-    found = _square(size, "confidence", "precision at IoU .5")
+    found = _square(size, "confidence", y_label)
     for one in bins:
         x, tall = left + one.begin * across + 1, one.precision * up
         told = escape(f"{one.n} answers, mean confidence {one.confidence:.2f}, precision {one.precision:.2f}")

@@ -184,7 +184,7 @@ def suites_command() -> None:
     """What is scored: tasks, sources, numbers, definitions. Splits are the dataset's: every held-out one, or `--split`."""
     table = Table(title="suites, each on every held-out split", title_justify="left")
     for heading in ("suite", "version", "task", "sources", "primary", "numbers", "definition", "comparable with"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "suite")
     for one in suite_table.SUITES:
         scorer = one.load()
         names = ", ".join(dict.fromkeys(metric.name.split("[")[0] for metric in scorer.metrics))

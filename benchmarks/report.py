@@ -27,6 +27,7 @@ class Section:
     name: str
     results: tuple[SuiteResult, ...]
     columns: tuple[str, ...]
+    measure: str
     curve: Markup | None
     reliability: Markup | None
     classes: Markup | None
@@ -49,18 +50,20 @@ def write_report(
 def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> Section:
     first = results[0]
     lines: Mapping[str, list[float]] = first.details.get("curves", {})
-    curve = curves({f"IoU {key}": line for key, line in lines.items()}, "recall", "precision") if lines else None
+    measure = "OKS" if first.scorer == "ap_keypoint" else "IoU"
+    curve = curves({f"{measure} {key}": line for key, line in lines.items()}, "recall", "precision") if lines else None
     # a number that is undefined on every source says nothing here; the result file still names it
     columns = tuple(n for n in metrics_of(first) if any(r.numbers.get(n) is not None for r in results))
     return Section(
-        name, tuple(results), columns, curve, _reliability(first), _classes(first), _mistakes(first), tuple(pictures)
-    )
+        name, tuple(results), columns, measure, curve, _reliability(first, measure), _classes(first), _mistakes(first),
+        tuple(pictures),
+    )  # fmt: skip
 
 
-def _reliability(result: SuiteResult) -> Markup | None:
+def _reliability(result: SuiteResult, measure: str) -> Markup | None:
     found: dict[str, Any] = result.details.get("reliability") or {}
     bins = [Bin(one["from"], one["confidence"], one["precision"], one["n"]) for one in found.get("bins", [])]
-    return reliability(bins) if bins else None
+    return reliability(bins, f"precision at {measure} .5") if bins else None
 
 
 def _mistakes(result: SuiteResult) -> tuple[tuple[str, list[dict[str, Any]]], ...]:

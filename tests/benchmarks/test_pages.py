@@ -58,7 +58,7 @@ def test_charts_say_in_full_what_they_shorten_and_escape_it() -> None:
 
 
 def test_a_reliability_diagram_has_a_bar_and_a_dot_a_bin() -> None:
-    chart = reliability([Bin(0.2, 0.25, 0.5, 4), Bin(0.9, 1.0, 1.0, 2)])
+    chart = reliability([Bin(0.2, 0.25, 0.5, 4), Bin(0.9, 1.0, 1.0, 2)], "precision")
     assert chart.count("<rect") == chart.count("<circle") == 2
     assert 'cx="252.0" cy="8.0"' in chart  # confidence 1, precision 1: the corner
     assert "4 answers, mean confidence 0.25, precision 0.50" in chart
