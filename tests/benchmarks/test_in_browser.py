@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,19 @@ addEventListener("securitypolicyviolation", (event) => problems.push(event.block
 </script>"""
 
 PROBE = """
-const found = {tables: []};
+const found = {tables: [], words: []};
 for (const table of document.querySelectorAll("table")) {
   for (const head of table.querySelectorAll("th[data-sort=number]")) {
     const values = () => [...table.tBodies[0].rows].map((row) => row.cells[head.cellIndex].dataset.value);
     head.click(); const down = values(); head.click(); const up = values();
     found.tables.push({heading: head.textContent, down, up});
+  }
+  for (const head of table.querySelectorAll("th[data-sort=text]")) {
+    const values = () => [...table.tBodies[0].rows].map((row) => row.cells[head.cellIndex].textContent.trim());
+    const press = () => head.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
+    press(); const down = values(); press(); const up = values();
+    const right = [...up].sort((a, b) => a.localeCompare(b));
+    found.words.push(up.join() === right.join() && down.join() === right.reverse().join());
   }
 }
 addEventListener("load", () => {
@@ -69,7 +77,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     coco = made_coco(3, photos=8)
     coco["categories"][3]["name"] = EVIL
     classes = {category["id"]: category["name"] for category in coco["categories"]}
-    truths = coco_dialogues(coco, "det", "box") + coco_dialogues(coco, "seg", "mask")
+    truths = coco_dialogues(coco, "det", "box")
+    masks = coco_dialogues(coco, "seg", "mask")
+    truths += [replace(one, source="other") if n % 2 else one for n, one in enumerate(masks)]  # a suite of two sets
     truths.append(dialogue("cap0", "caption", [EVIL], (160, 120), Evaluation(references=(EVIL,)), question=[EVIL]))
     data = write_dataset(root / "data", truths, vocabulary_of(coco))
     dataset, splits = open_dataset(data)
@@ -112,11 +122,16 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
     assert not told["wide"]
     assert all([*told["images"], *told["photos"]])
     assert bool(told["photos"]) == (page == "report")
-    assert bool(told["tables"]) == (page != "report")
+    assert told["tables"]
+    assert told["words"]
+    assert all(told["words"])
     for table in told["tables"]:
         assert _ordered(table["down"], down=True), table
         assert _ordered(table["up"], down=False), table
-    drawn = {"report": ("Confidence and precision", "Mistakes at IoU .5"), "leaderboard": ('style="fill:#', "whisker")}
+    drawn = {
+        "report": ("Confidence and precision", "Mistakes at IoU .5"),
+        "leaderboard": ('style="fill:#', 'class="whisker"', 'class="part"'),
+    }
     assert all(words in dom for words in drawn.get(page, ()))
     assert "&lt;img src=x onerror" in dom
     assert "<img src=" not in dom
