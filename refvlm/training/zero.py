@@ -52,9 +52,13 @@ class ZeroEngine:
         _check(self._engine, deepspeed, recipe, ranks)
         self._gathered = deepspeed.zero.GatheredParameters
         self._sharded: Any = self._engine.optimizer
-        self._moving = [
-            b for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) for b in m.buffers()
-        ]
+        norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self._moving = [buffer for norm in norms for buffer in norm.buffers()]
+        for (
+            buffer
+        ) in self._moving:  # DeepSpeed makes weights bfloat16 and not buffers; a batch norm has one kind of both
+            if recipe.precision == "bfloat16" and buffer.is_floating_point():
+                buffer.data = buffer.data.bfloat16()
 
     def forward(self, batch: Batch, last: bool) -> Output:
         for buffer in self._moving:  # as distributed data parallel does: the first rank's statistics are everyone's
