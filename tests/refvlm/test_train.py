@@ -120,8 +120,8 @@ def test_planned_answers_are_spelled_in_few_tokens() -> None:
     assert model.config.special_ids == processor.special_ids()
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES | ABLATIONS))
-def test_every_recipe_builds(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(n for n in RECIPES | ABLATIONS if not recipe(n).llm))
+def test_every_recipe_of_random_weights_builds(name: str) -> None:
     model, processor = build(recipe(name), Made())
     assert len(processor.tokenizer) == model.get_input_embeddings().weight.shape[0]
 

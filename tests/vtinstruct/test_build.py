@@ -45,7 +45,7 @@ def test_vocabulary_licence_and_hashes_are_in_the_manifest(small_dataset, small_
     manifest = read_manifest(small_dataset)
     instances = manifest.sources["coco_instances"]
     assert [category.name for category in instances.vocabulary][:1] == ["person"]
-    assert instances.licence == "CC-BY-4.0"
+    assert instances.licence == "CC-BY-4.0 AND LicenseRef-COCO-style"
     (file,) = instances.splits["val2017"].files
     assert file.path == "annotations/instances_val2017.json"
     sample = next(read_dialogues(small_dataset, "det", "val2017"))
