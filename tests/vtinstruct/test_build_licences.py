@@ -95,4 +95,6 @@ def test_the_command(small_sample, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "nyuv2: its licence LicenseRef-NYU-Depth-v2 was not asked for" in capsys.readouterr().err
-    assert {source.licence for source in read_manifest(tmp_path / "out").sources.values()} == {"CC-BY-4.0"}
+    licences = {source.licence for source in read_manifest(tmp_path / "out").sources.values()}
+    assert licences == {"CC-BY-4.0", "CC-BY-4.0 AND LicenseRef-COCO-style"}  # of a source with both, rows have one
+    assert {row.licence for row in read_dialogues(tmp_path / "out", "det", "val2017")} == {"CC-BY-4.0"}
