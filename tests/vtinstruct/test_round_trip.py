@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from unittest import mock
 
@@ -20,8 +19,8 @@ from tests.vtinstruct.records import VOCABULARY, full_record, records
 from vtinstruct import plugins
 from vtinstruct.build import Options, build
 from vtinstruct.build.choose import Chosen
-from vtinstruct.build.chunk import record_seed
 from vtinstruct.build.progress import Silent
+from vtinstruct.chance import Keyed
 from vtinstruct.columns import Columns, RowError
 from vtinstruct.dialogue import Dialogue, Provenance, StoredPhoto, Triplet, Turn
 from vtinstruct.geometry import encode_mask, rle_area, rle_box
@@ -56,7 +55,8 @@ def expected(found: Iterable[Record], split: str) -> list[Dialogue]:
     for name in TASKS:
         task, words = plugins.load("vtinstruct.tasks", name), Wordings.load(name)
         for record in found:
-            rng = Random(record_seed(0, record.source, record.id, name))
+            rng = Keyed()
+            rng.key(f"0|{record.source}|{record.id}|{name}")
             setting = Setting(rng, words, VOCABULARY, split == "train", 0, lambda drop: None)
             depth = replace(record.depth, path=f"images/drawn/{record.depth.path}") if record.depth else None
             for dialogue in task.make(replace(record, depth=depth), setting):
