@@ -20,7 +20,7 @@ time linear in the text. What cannot be read becomes a `TrpError` with its offse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
@@ -130,28 +130,49 @@ def _marks(count: int) -> str:
     return _MARKS[count] if count < 64 else "".join(f"[{i}]<REF>" for i in range(count))
 
 
+def _say(parts: Iterable[Part], say: Callable[[Triplet | Prompt], str]) -> str:
+    """Text as it is, checked; everything else as `say` writes it."""
+    parts = parts if isinstance(parts, tuple) else tuple(parts)
+    found: list[str] = []
+    after_text = False
+    for part in parts:
+        if not isinstance(part, str):
+            after_text = False
+            found.append(say(part))
+        elif after_text:  # a token could hide in two neighbours
+            return _say(join_parts(parts), say)
+        else:
+            after_text = True
+            check_text(part)
+            found.append(part)
+    return "".join(found)
+
+
+def _say_triplet(part: Triplet | Prompt) -> str:
+    if not isinstance(part, Triplet):
+        raise RenderError("a visual prompt stands in an answer; prompts belong to questions")
+    _check_concept(part.concept)
+    if part.kind not in UNIT_KINDS:
+        raise RenderError(f"unknown unit {part.kind!r}; known: {', '.join(UNIT_KINDS)}")
+    return f"<Phrase>{part.concept}</Phrase>(<Unit>{part.kind}</Unit>{_marks(len(part.references))})"
+
+
+def _say_prompt(part: Triplet | Prompt) -> str:
+    if not isinstance(part, Prompt):
+        raise RenderError("a triplet stands in a question; triplets belong to answers")
+    return VPT
+
+
 def render(parts: Iterable[Part], plan: bool = False) -> str:
     """An answer's parts as TRP text, with the plan block in front when `plan`. Raises `RenderError`."""
     parts = parts if isinstance(parts, tuple) else tuple(parts)
-    body: list[str] = []
-    after_text = False
-    for part in parts:
-        if isinstance(part, str):
-            if after_text:  # a token could hide in two neighbours
-                return render(join_parts(parts), plan)
-            after_text = True
-            check_text(part)
-            body.append(part)
-        elif isinstance(part, Triplet):
-            after_text = False
-            concept, kind = part.concept, part.kind
-            _check_concept(concept)
-            if kind not in UNIT_KINDS:
-                raise RenderError(f"unknown unit {kind!r}; known: {', '.join(UNIT_KINDS)}")
-            body.append(f"<Phrase>{concept}</Phrase>(<Unit>{kind}</Unit>{_marks(len(part.references))})")
-        else:
-            raise RenderError("a visual prompt stands in an answer; prompts belong to questions")
-    return (_render_plan(plan_of(parts)) if plan else "") + "".join(body)
+    body = _say(parts, _say_triplet)
+    return _render_plan(plan_of(parts)) + body if plan else body
+
+
+def render_question(parts: Iterable[Part], image: bool = False) -> str:
+    """A question's parts as text: `[VPT]` for each prompt, `<image>` first when `image`. Raises `RenderError`."""
+    return (f"{IMAGE}\n" if image else "") + _say(parts, _say_prompt)
 
 
 def plan_of(parts: Iterable[Part]) -> Plan:
@@ -168,26 +189,6 @@ def _render_plan(plan: Plan) -> str:
         return f"<Task>\n{_PLAN_NONE}\n</Task>\n"
     lines = "".join(f"- Name: {line.concept} Unit: {line.kind} Num: {line.count}\n" for line in plan)
     return f"<Task>\n{_PLAN_SOME}\n{lines}</Task>\n"
-
-
-def render_question(parts: Iterable[Part], image: bool = False) -> str:
-    """A question's parts as text: `[VPT]` for each prompt, `<image>` first when `image`. Raises `RenderError`."""
-    parts = parts if isinstance(parts, tuple) else tuple(parts)
-    body = [f"{IMAGE}\n"] if image else []
-    after_text = False
-    for part in parts:
-        if isinstance(part, str):
-            if after_text:  # a token could hide in two neighbours
-                return render_question(join_parts(parts), image)
-            after_text = True
-            check_text(part)
-            body.append(part)
-        elif isinstance(part, Prompt):
-            after_text = False
-            body.append(VPT)
-        else:
-            raise RenderError("a triplet stands in a question; triplets belong to answers")
-    return "".join(body)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

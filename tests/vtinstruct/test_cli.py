@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -126,16 +125,12 @@ def test_version(run):
 
 
 def test_help_is_there_at_once():
-    """Nothing heavy is imported for it, and it takes under 0.4 s of CPU (the clock on the wall depends on the neighbours)."""
+    """Nothing heavy is imported for it (`tests/perf/test_cli_perf.py` has its time)."""
     heavy = "{'numpy', 'pyarrow', 'PIL', 'datasets', 'scipy', 'shapely', 'polars', 'torch'}"
     program = f"import sys, vtinstruct.cli; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert "build" in done.stdout
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.4
+    assert "build" in subprocess.run([script(), "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def test_from_inside_a_project_with_folders_named_like_ours(small_sample, tmp_path):
