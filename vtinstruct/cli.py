@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vtinstruct.manifest import DatasetError
+from vtinstruct.manifest import LEDGER, DatasetError
 from vtinstruct.plugins import UnknownPlugin
 from vtinstruct.source import SourceError
 from vtinstruct.version import VERSION
@@ -158,6 +158,9 @@ def _say_built(built: Built, out: Path) -> None:
     if (leaks := leak_table(built.manifest)) is not None:
         Console().print(leaks)
     print(out)
+    if not built.manifest.files:
+        print(f"vtinstruct: no dialogue was made; {out / LEDGER} says what was left out and why", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _engine(name: str, address: str, workers: int | None) -> tuple[Engine, int]:

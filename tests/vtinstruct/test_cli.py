@@ -73,6 +73,25 @@ def test_check_of_a_damaged_dataset_has_exit_code_1(run, small_dataset, tmp_path
     assert out.splitlines()[-1].startswith("unsound: ")
 
 
+def test_a_build_that_makes_nothing_says_so_and_has_exit_code_1(run, tmp_path):
+    annotations = tmp_path / "source" / "annotations"
+    annotations.mkdir(parents=True)
+    image = {"id": 1, "file_name": "torn.jpg", "width": 9, "height": 9}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 4, 4], "area": 16, "iscrowd": 0}
+    whole = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "dog"}]}
+    (annotations / "instances_val2017.json").write_text(json.dumps(whole))
+    (tmp_path / "source" / "val2017").mkdir()
+    (tmp_path / "source" / "val2017" / "torn.jpg").write_bytes(b"no picture")
+    code, out, err = run("build", f"coco_instances={tmp_path / 'source'}", "--out", tmp_path / "out")
+    assert code == 1, err
+    assert "1 photo: unreadable" in out
+    said = err.splitlines()[-1]
+    assert (
+        said == f"vtinstruct: no dialogue was made; {tmp_path / 'out' / 'drops.jsonl'} says what was left out and why"
+    )
+    assert "torn.jpg" in (tmp_path / "out" / "drops.jsonl").read_text()
+
+
 def test_sample_and_sources_with_a_root(run, tmp_path):
     code, out, _ = run("sample", tmp_path / "sample", "--scenes", 10, "--seed", 1)
     assert code == 0
