@@ -52,7 +52,7 @@ learn: install
 	$(BIN)/vtinstruct build $(LEARN)/held-sample --out $(LEARN)/held --tasks $(LEARNED_TASKS) --workers 2
 	rm -rf $(LEARN)/model $(LEARN)/results
 	$(BIN)/refvlm train --recipe tiny_cpu --data $(LEARN)/dataset --out $(LEARN)/model --steps $(LEARN_STEPS) --minutes 600 --set threads=1 \
-		--set evaluate=600 --held-out val2017,val,testA,testB,test --held-out-limit 100
+		--set evaluate=220 --held-out val2017,val,testA,testB,test --held-out-limit 50
 	$(BIN)/refvlm-bench run --checkpoint $(LEARN)/model --data $(LEARN)/held --out $(LEARN)/results --baselines
 	$(BIN)/refvlm curves $(LEARN)/model --out $(LEARN)/curves.html --level "most frequent=$(LEARN)/results/models/prior/results.json"
 
