@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -91,18 +92,23 @@ def average_precision(
 
 
 def average_precision_of_lists(
-    iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]], engine: Engine = "hotcoco"
-) -> AveragePrecision:
+    iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]], engine: Engine = "hotcoco",
+    sigmas: Sequence[float] | None = None,
+) -> AveragePrecision:  # fmt: skip
     """COCO AP of the official layout: an annotation file's content and a result file's. Both must have been checked
-    (`benchmarks/official/_files.py`); neither is changed by hotcoco, the original adds fields to `results`."""
+    (`benchmarks/official/_files.py`). `sigmas`: of the joints of poses, where they are not COCO's."""
     run = _hotcoco_lists if engine == "hotcoco" or not results else _pycocotools_lists
-    return finish(run(iou_type, annotated, results), iou_type)
+    evaluator = run(iou_type, annotated, results)
+    if sigmas is not None:
+        evaluator.params.kpt_oks_sigmas = np.array(sigmas)
+    return finish(evaluator, iou_type)
 
 
 def finish(evaluator: Any, iou_type: IouType) -> AveragePrecision:
     """Run an evaluator of either engine and read its numbers and arrays."""
     names = KEYPOINT_NUMBERS if iou_type == "keypoints" else BOX_NUMBERS
-    with contextlib.redirect_stdout(io.StringIO()):  # both print their table
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():  # both print their table
+        warnings.filterwarnings("ignore", "hotcoco: kpt_oks_sigmas differ")  # they are other skeletons' own
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
@@ -203,7 +209,7 @@ def _pycocotools_lists(iou_type: IouType, annotated: dict[str, Any], results: li
         truth: Any = COCO()
         truth.dataset = annotated
         truth.createIndex()
-        return COCOeval(truth, truth.loadRes(results), iou_type)
+        return COCOeval(truth, truth.loadRes([dict(row) for row in results]), iou_type)  # it adds fields
 
 
 def _hotcoco_lists(iou_type: IouType, annotated: dict[str, Any], results: list[dict[str, Any]]) -> Any:

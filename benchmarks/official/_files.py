@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
 
 def read_annotated(path: Path, needed: Sequence[str]) -> dict[str, Any]:
     """An annotation file with `images`, `categories` and `annotations`, whose rows have the `needed` fields. Annotation ids
-    are renumbered from 1 in file order."""
+    are renumbered from 1 in file order; `notes` has a line where that alone changes a number."""
     whole = read_json(path)
     if not isinstance(whole, dict):
         raise OfficialError(f"{path}: {type(whole).__name__}; an object with images, categories, annotations is right")
@@ -47,12 +47,23 @@ def read_annotated(path: Path, needed: Sequence[str]) -> dict[str, Any]:
     _once(found["images"], f"{path}: images")
     _once(found["categories"], f"{path}: categories")
     _whole_ids(found["annotations"], f"{path}: annotations", ("image_id", "category_id"))
+    found["notes"] = _id_notes(found["annotations"])
     for number, row in enumerate(found["annotations"]):
         for field in needed:
             if field not in row:
                 raise OfficialError(f"{path}: annotations[{number}] has no {field!r}; official scoring needs it")
         row["id"] = number + 1
     return found
+
+
+def _id_notes(rows: Rows) -> list[str]:
+    """Where the originals' numbers differ for the ids' sake alone."""
+    given = [row.get("id") for row in rows]
+    zero, again = given.count(0), len(given) - len(set(map(repr, given)))
+    notes = [f"{zero} annotation has id 0, whose match the original takes for none"] if zero else []
+    if again:
+        notes.append(f"{again} annotations have another's id (or none), which the original mixes up")
+    return [f"{note}; here ids are counted anew" for note in notes]
 
 
 def read_results(path: Path) -> Rows:

@@ -25,6 +25,7 @@ from benchmarks.official.miou import IGNORED, miou
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
 from benchmarks.official.vqa import vqa
+from benchmarks.skeletons import SKELETONS
 
 Truth = Annotated[Path, typer.Argument(help="the official annotation file")]
 Found = Annotated[Path, typer.Argument(help="the official result file")]
@@ -42,11 +43,12 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
     def coco_command(
         annotations: Truth, results: Found,
         iou: Annotated[Literal["bbox", "segm", "keypoints"], typer.Option("--iou", help="what is compared")] = "bbox",
+        skeleton: Annotated[str, typer.Option("--skeleton", help=f"of keypoints: {', '.join(SKELETONS)}")] = "coco",
         engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """COCO's 12 numbers (10 of keypoints) of a result file."""
         with refusing():
-            show(coco(annotations, results, iou, engine), classes, as_json)
+            show(coco(annotations, results, iou, engine, skeleton), classes, as_json)
 
     @app.command("lvis")
     def lvis_command(

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from benchmarks.engine import engine_versions
 from benchmarks.official._files import OfficialError, read_annotated, read_json, table_of
+from benchmarks.official._instances import checked_mask, sizes_of
 from benchmarks.official._table import Table
-from benchmarks.official.coco import checked_mask, sizes_of
 from benchmarks.scorer import Engine, Row, Setting
 from benchmarks.scorers.gcg import SCORER, Phrased, row_of
 from vtinstruct.geometry import polygons_to_rle, rle_from_runs

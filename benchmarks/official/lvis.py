@@ -6,14 +6,15 @@ Format: https://www.lvisdataset.org/dataset: COCO's, with `neg_category_ids` and
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.engine import engine_versions
 from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists
 from benchmarks.official._files import OfficialError, read_annotated, read_results
+from benchmarks.official._instances import FIELD, check, table
 from benchmarks.official._table import Table
-from benchmarks.official.coco import FIELD, check_found, check_truth, per_class
 from benchmarks.scorer import Engine
 
 Lvis = Literal["bbox", "segm"]
@@ -21,20 +22,11 @@ Lvis = Literal["bbox", "segm"]
 
 def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engine = "hotcoco") -> Table:
     """The official numbers of a result file against an annotation file, and AP of every class. Raises `OfficialError`."""
-    annotated = read_annotated(annotations, (FIELD[iou_type], "area"))
-    found = read_results(results)
+    annotated, found = read_annotated(annotations, (FIELD[iou_type], "area")), read_results(results)
     _check_federation(annotated, annotations)
-    check_truth(annotated, iou_type, annotations)
-    kept, notes = check_found(found, annotated, iou_type, results)
-    result = lvis_average_precision_of_lists(iou_type, annotated, kept, engine)
-    names = {row["id"]: str(row.get("name", row["id"])) for row in annotated["categories"]}
-    return Table(
-        f"LVIS {iou_type}",
-        result.numbers,
-        tuple(per_class(result, names)),
-        tuple(notes),
-        engine_versions(engine, ("lvis",)),
-    )
+    checked = check(annotated, found, iou_type, annotations, results)
+    run = partial(lvis_average_precision_of_lists, iou_type, engine=engine)
+    return table(f"LVIS {iou_type}", checked, run, engine_versions(engine, ("lvis",)))
 
 
 def _check_federation(annotated: dict[str, Any], path: Path) -> None:

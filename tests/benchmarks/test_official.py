@@ -187,15 +187,21 @@ def small(n: int = 3) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def test_ids_from_zero_and_equal_ids_cost_nothing(tmp_path: Path) -> None:
     table, rows = small()
+    note = "2 annotations have another's id (or none), which the original mixes up"
     for ids in ([0, 1, 2], [7, 7, 7]):
         for annotation, id_ in zip(table["annotations"], ids, strict=True):
             annotation["id"] = id_
         assert original(table, rows, "bbox").stats[0] < 0.5  # the trap
         for engine in ("hotcoco", "official"):
-            assert coco(*files(tmp_path, table, rows), "bbox", engine).numbers["AP"] == pytest.approx(1.0)
+            got = coco(*files(tmp_path, table, rows), "bbox", engine)
+            assert got.numbers["AP"] == pytest.approx(1.0)
+            assert got.notes == (
+                f"{'1 annotation has id 0, whose match the original takes for none' if ids[0] == 0 else note}; "
+                "here ids are counted anew",
+            )
 
 
-def test_a_box_beside_a_mask_moves_no_number(tmp_path: Path) -> None:
+def test_a_box_beside_a_mask_moves_no_number_but_the_scripts(tmp_path: Path) -> None:
     table, rows = small()
     for row, annotation in zip(rows, table["annotations"], strict=True):
         row["segmentation"] = annotation["segmentation"]
@@ -204,8 +210,39 @@ def test_a_box_beside_a_mask_moves_no_number(tmp_path: Path) -> None:
     without = [{k: v for k, v in row.items() if k != "bbox"} for row in rows]
     for engine in ("hotcoco", "official"):
         got = coco(*files(tmp_path, table, rows), "segm", engine)
-        assert got.numbers == coco(*files(tmp_path, table, without), "segm", engine).numbers
+        script = {name: value for name, value in got.numbers.items() if name.endswith("[script]")}
+        plain = {name: value for name, value in got.numbers.items() if name not in script}
+        assert plain == coco(*files(tmp_path, table, without), "segm", engine).numbers
         assert "areas are the masks'" in got.notes[0]
+        one_only = [rows[0], *without[1:]]  # the original dies of it
+        assert coco(*files(tmp_path, table, one_only), "segm", engine).numbers == plain
+
+
+@pytest.mark.parametrize("kind", ["segm", "keypoints"])
+def test_boxes_beside_masks_and_poses_give_the_originals_numbers_by_size(kind: str, tmp_path: Path) -> None:
+    table = plain_coco(7)
+    rows = results_of(table, kind, 7)
+    without = original(table, rows, kind).stats
+    for row, box in zip(rows, np.random.default_rng(7).uniform(1, 130, (len(rows), 4)).tolist(), strict=True):
+        row["bbox"] = box
+    expected = dict(
+        zip(coco(*files(tmp_path, table, rows), kind).numbers, original(table, rows, kind).stats, strict=False)
+    )  # type: ignore[arg-type]
+    assert list(expected.values()) != list(without)  # the boxes do move numbers
+    for engine in ("hotcoco", "official"):
+        got = coco(*files(tmp_path, table, rows), kind, engine).numbers  # type: ignore[arg-type]
+        for name, value in expected.items():
+            assert got.get(f"{name}[script]", got[name]) == (value if value > -1 else None), name
+        assert ("APm[script]" in got) == (kind == "segm")  # of poses every tool takes the box that is given
+
+
+def test_masks_scored_as_boxes_are_the_boxes_around_them(tmp_path: Path) -> None:
+    table = plain_coco(8)
+    rows = results_of(table, "segm", 8)
+    expected = [float(v) for v in original(table, rows, "bbox").stats]
+    assert 0.02 < expected[0] < 0.98
+    for engine in ("hotcoco", "official"):
+        assert listed(coco(*files(tmp_path, table, rows), "bbox", engine)) == expected
 
 
 def test_no_results_no_annotations_and_unknown_classes(tmp_path: Path) -> None:
@@ -292,6 +329,11 @@ def test_lvis_files_give_the_official_numbers(tmp_path: Path) -> None:
         for engine in ("hotcoco", "official"):
             got = lvis(*files(tmp_path, table, rows), kind, engine)  # type: ignore[arg-type]
             assert {n: -1.0 if v is None else v for n, v in got.numbers.items()} == expected
+    boxed = [{**row, "bbox": [0.0, 0.0, 40.0, 60.0]} for row in rows]
+    expected = lvis_official(api, table, boxed, "segm")
+    got = lvis(*files(tmp_path, table, boxed), "segm").numbers
+    assert all(got.get(f"{name}[script]", got[name]) in (value, None) for name, value in expected.items())
+    assert got["APm[script]"] == expected["APm"] != got["APm"]
     del table["images"][0]["neg_category_ids"]
     with pytest.raises(OfficialError, match="neg_category_ids"):
         lvis(*files(tmp_path, table, rows))
