@@ -26,12 +26,12 @@ from vtinstruct.source import SourceError
 
 
 class ImageRow(msgspec.Struct, gc=False):
-    """A row of `images`; sizes in pixels."""
+    """A row of `images`; sizes in pixels, 0 where the file leaves them out."""
 
     id: int
     file_name: str
-    height: int
-    width: int
+    height: int = 0
+    width: int = 0
 
 
 class CategoryRow(msgspec.Struct, gc=False):

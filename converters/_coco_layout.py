@@ -14,7 +14,10 @@ from converters._notes import Fault
 from vtinstruct.containers import has_member, split_container
 from vtinstruct.source import SourceError, inside
 
-ANNOTATION_FOLDERS = ("annotations", "annotations/annotations", "")
+ANNOTATION_FOLDERS = (
+    "annotations", "annotations/annotations", "", "annotations_trainval2017/annotations",
+    "annotations_trainval2014/annotations", "panoptic_annotations_trainval2017/annotations",
+)  # fmt: skip
 SPLIT = r"(\w+(?:\.\w+)*)"
 PEEK = 1 << 16
 PROBES = 50  # photos looked for before a folder is given up: downloads are often partial
@@ -47,15 +50,20 @@ def names_in(folder: Path) -> list[str]:
 
 def looks_like_coco(path: Path) -> bool:
     """Whether a JSON file starts and ends as one with images and annotations does: a look at its ends only."""
+    ends = file_ends(path)
+    keys = (b'"images"', b'"annotations"', b'"categories"')
+    return ends.lstrip()[:1] == b"{" and sum(key in ends for key in keys) > 1
+
+
+def file_ends(path: Path) -> bytes:
+    """The first and the last `PEEK` bytes of a file; none of one that cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(PEEK)
             file.seek(max(0, path.stat().st_size - PEEK))
-            ends = head + file.read(PEEK)
+            return head + file.read(PEEK)
     except OSError:
-        return False
-    keys = (b'"images"', b'"annotations"', b'"categories"')
-    return head.lstrip()[:1] == b"{" and sum(key in ends for key in keys) > 1
+        return b""
 
 
 def annotation_file(root: Path, kind: str, split: str) -> Path:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from converters._coco_layout import looks_like_coco, names_in
+from converters._coco_layout import file_ends, looks_like_coco, names_in
 
+OTHERS_LICENCE = "LicenseRef-COCO-style"  # of files that are not COCO's: theirs is not known
 UNSPLIT = "train"  # a file whose name and folder name no split: what people annotate they train on
 _SPLITS = r"train|training|val|valid|validation|test|testing"
 _WORDS = r"annotations?|labels|coco|coco_annotations|instances|result|results"
@@ -38,6 +39,11 @@ def other_files(root: Path) -> dict[str, str]:
                 if _NAMELESS.fullmatch(name) and _is_one(root, f"{folder}{name}"):
                     found.setdefault(UNSPLIT, f"{folder}{name}")
     return found
+
+
+def pose_files(root: Path) -> dict[str, str]:
+    """Those of `other_files` whose rows or categories have keypoints."""
+    return {split: file for split, file in other_files(root).items() if b'"keypoints"' in file_ends(root / file)}
 
 
 def _is_one(root: Path, relative: str) -> bool:

@@ -7,7 +7,8 @@ box that leaves the photo is clipped (and said so); a row with broken geometry i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,7 @@ class InstanceRow(msgspec.Struct, gc=False):
     category_id: int
     bbox: msgspec.Raw = msgspec.Raw()
     area: float | None = None
-    iscrowd: int | bool = 0
+    iscrowd: int | bool | None = 0
     segmentation: msgspec.Raw = msgspec.Raw()
     keypoints: msgspec.Raw = msgspec.Raw()
 
@@ -48,7 +49,18 @@ class _RunLengths(msgspec.Struct):
     counts: list[int] | str
 
 
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """`{}`."""
+
+
 _SEGMENTATION = msgspec.json.Decoder(list[list[float]] | _RunLengths | None)
+# What some tools write instead, and how it becomes COCO's form.
+_OTHER_FORMS: tuple[tuple[Any, Callable[[Any], list[list[float]]]], ...] = (
+    (list[float], lambda found: [found]),  # one list for the one polygon
+    (list[list[tuple[float, float]]], lambda found: [[n for point in part for n in point] for part in found]),
+    (list[list[float]], list),  # numbers as text
+    (_Nothing, lambda found: []),
+)
 _NUMBERS = msgspec.json.Decoder(list[float] | None, strict=False)
 
 
@@ -104,7 +116,7 @@ def clipped_box(
     bbox: Sequence[float] | None, mask_rle: Rle | None, size_wh: tuple[int, int], notes: Notes, where: str
 ) -> tuple[float, float, float, float] | None:
     """COCO's `bbox` as edges inside the photo; from the mask where the row has none. Raises `GeometryError`."""
-    if bbox is None:
+    if not bbox:
         if mask_rle is None:
             raise Fault("annotation: no geometry", "neither bbox nor segmentation; one of them is right")
         notes.mended(where, "box: missing", "taken from the mask")
@@ -129,9 +141,8 @@ def segmentation_mask(raw: msgspec.Raw, size_wh: tuple[int, int], notes: Notes, 
     try:
         found = _SEGMENTATION.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = f"{error}, found {bytes(raw)[:60]!r}; lists of coordinates, or size and counts, are right"
-        raise Fault("segmentation: unreadable", f"{detail} (null may stand for NaN)") from error
-    if not found:
+        found = _other_form(raw, error, notes, where)
+    if not found or not any(found if isinstance(found, list) else [True]):  # [] and [[]] are how tools say: no mask
         return None
     if isinstance(found, _RunLengths):
         size_hw = (size_wh[1], size_wh[0])
@@ -151,6 +162,21 @@ def segmentation_mask(raw: msgspec.Raw, size_wh: tuple[int, int], notes: Notes, 
     for part in parts or found:
         check_polygon(part)
     return polygons_to_rle(parts or found, size_wh)
+
+
+def _other_form(raw: msgspec.Raw, error: Exception, notes: Notes, where: str) -> list[list[float]]:
+    """Polygons in another form than COCO's. Raises `Fault` when it is none of those known."""
+    for kind, as_polygons in _OTHER_FORMS:
+        try:
+            found = as_polygons(msgspec.json.decode(raw, type=kind, strict=False))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        if found:
+            detail = f"{bytes(raw)[:40]!r}; [[x, y, x, y, ...], ...] is right"
+            notes.mended(where, "segmentation: another form", detail)
+        return found
+    detail = f"{error}, found {bytes(raw)[:60]!r}; lists of coordinates, or size and counts, are right"
+    raise Fault("segmentation: unreadable", f"{detail} (null may stand for NaN)") from error
 
 
 def _pose(keypoints: Sequence[float] | None, category: CategoryRow) -> tuple[tuple[float, float, int], ...]:

@@ -11,6 +11,7 @@ from converters._coco_json import CategoryRow, ImageRow, RowType, Table, read_ta
 from converters._coco_layout import Candidate, PhotoFolder, annotation_file, coco_photo_folder, photo_folder
 from converters._coco_regions import InstanceRow, check_size, regions
 from converters._notes import Fault, Notes
+from converters._photos import photo_size
 from vtinstruct.record import Category, Drop, Origin, Photo, Record
 from vtinstruct.source import Report
 
@@ -28,6 +29,14 @@ def photo_id(file_name: str) -> str:
         return f"coco:{int(match[1])}"
     known = re.fullmatch(r"objects365_(v\d_\d+)\.jpg", name)
     return f"objects365:{known[1]}" if known else f"coco_json:{file_name}"
+
+
+def _sized(image: ImageRow, photo: Path) -> ImageRow:
+    """The row, with the size of the picture file where neither side is given."""
+    if image.width or image.height:
+        return image
+    width, height = photo_size(photo, image.file_name)
+    return ImageRow(image.id, image.file_name, height, width)
 
 
 @dataclass
@@ -52,8 +61,9 @@ class CocoSplit:
         notes = Notes(self.source, self.split, self.annotations, report)
         for image in self.images[max(start, 0) : max(stop, 0)]:
             try:
-                photo = Photo(self.photos.path_of(image.file_name), check_size(image), photo_id(image.file_name))
-                record = self.make(image, photo, notes)
+                path = self.photos.path_of(image.file_name)
+                row = _sized(image, self.photos.root / path)
+                record = self.make(row, Photo(path, check_size(row), photo_id(image.file_name)), notes)
             except Fault as fault:
                 notes.dropped(f"image {image.id}", fault.reason, fault.detail)
             else:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from converters._coco_layout import LAYOUT, annotation_file, find_splits
-from converters._coco_others import other_files
+from converters._coco_others import OTHERS_LICENCE, other_files
 from converters._coco_split import ANNOTATION_LICENCE, CocoSplit, open_instances
 from vtinstruct.source import Source, inside
 
 NAME, KIND = "coco_instances", "instances"
 SPLITS = ("train2017", "val2017", "train2014", "val2014")
-OTHERS_LICENCE = "LicenseRef-COCO-style"  # of files that are not COCO's
 
 
 def find(root: Path) -> tuple[str, ...]:
