@@ -14,9 +14,9 @@ import numpy as np
 from benchmarks.official._files import OfficialError, Rows, read_json, rows_of, table_of
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine, Setting
-from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
+from benchmarks.scorers._ngrams import bleu, bleu_counts, rouge_l
 from benchmarks.scorers._ptb import tokens
-from benchmarks.scorers.captions import FEW_PHOTOS, meteor_number
+from benchmarks.scorers._words import consensus
 
 
 def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Table:
@@ -35,20 +35,19 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
         said[image] = tokens(caption)
     order = sorted(said)
     ours, theirs = [said[image] for image in order], [references[image] for image in order]
-    official, remarks = meteor_number(ours, theirs, Setting(engine=engine))
+    notes = [f"{len(order)} of {len(references)} captioned images have a result, and are scored"]
     numbers: dict[str, float | None] = dict.fromkeys(
         (*(f"Bleu_{n}" for n in range(1, 5)), "METEOR", "ROUGE_L", "CIDEr", "CIDEr[corrected]")
     )
     if order:
         counts = np.array([bleu_counts(*pair) for pair in zip(ours, theirs, strict=True)]).sum(axis=0)
         numbers |= {f"Bleu_{n + 1}": float(value) for n, value in enumerate(bleu(counts))}
-        numbers["METEOR"] = official
+        words = consensus(ours, theirs, Setting(engine=engine))
+        notes += words.remarks
+        numbers["METEOR"] = words.meteor
         numbers["ROUGE_L"] = float(np.mean([rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]))
-        numbers["CIDEr"] = float(np.mean(cider_d(ours, theirs)))
-        numbers["CIDEr[corrected]"] = float(np.mean(cider_d(ours, theirs, one_more=True)))
-    notes = [f"{len(order)} of {len(references)} captioned images have a result, and are scored", FEW_PHOTOS, *remarks]
-    if official is None and not remarks:
-        notes.append("METEOR is computed with --engine official only")
+        numbers["CIDEr"] = float(words.cider.mean())
+        numbers["CIDEr[corrected]"] = float(words.corrected.mean())
     return Table("COCO captions", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
 
 

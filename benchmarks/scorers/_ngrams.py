@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,47 +88,49 @@ def _common_length(a: Tokens, b: Tokens) -> int:
 
 
 def cider_d(
-    captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]], sigma: float = 6.0, one_more: bool = False
-) -> list[float]:
-    """CIDEr-D of every caption against its references; document frequencies come from all the references given.
+    captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]], sigma: float = 6.0
+) -> tuple[list[float], list[float]]:
+    """CIDEr-D of every caption against its references, and the same counting one photo more than there are; document frequencies
+    come from all the references given.
 
     With one photo log(1) = 0 weighs every n-gram 0: the score is 0 whatever is said, and with few photos words that all of
-    them share weigh nothing. That is the definition. `one_more` counts one photo more than there are, so that every n-gram
-    weighs something; with many photos it changes nothing to speak of.
+    them share weigh nothing. That is the definition. Counting one photo more, every n-gram weighs something; with many photos it
+    changes nothing to speak of.
     """
     counts = [[grams(reference) for reference in several] for several in references]
-    frequency: Counter[tuple[str, ...]] = Counter()
+    frequency: Grams = Counter()
     for several in counts:
         frequency.update(set[tuple[str, ...]]().union(*several))
-    log_photos = math.log(len(captions) + one_more) if captions else 0.0
-
-    def vector(counted: Grams) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
-        weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
-        squares = [0.0] * ORDERS
-        for gram, count in counted.items():
-            weight = count * (log_photos - math.log(max(1.0, frequency[gram])))
-            weights[len(gram) - 1][gram] = weight
-            squares[len(gram) - 1] += weight**2
-        # the official length is the number of bigrams
-        length = sum(count for gram, count in counted.items() if len(gram) == 2)
-        return weights, [math.sqrt(square) for square in squares], length
-
-    scores: list[float] = []
+    rarity = {gram: math.log(number) for gram, number in frequency.items()}
+    logs = [math.log(len(captions) + more) if captions else 0.0 for more in (0, 1)]
+    scores: tuple[list[float], list[float]] = ([], [])
     for caption, several in zip(captions, counts, strict=True):
-        own, norms, length = vector(grams(caption))
-        total = np.zeros(ORDERS)
-        for other, other_norms, other_length in map(vector, several):
-            total += _cosines(own, norms, other, other_norms) * math.exp(
-                -((length - other_length) ** 2) / (2 * sigma**2)
-            )
-        scores.append(float(total.mean()) / len(several) * 10.0)
+        said = grams(caption)
+        # the official length is the number of bigrams
+        apart = [max(0, len(caption) - 1) - sum(n for gram, n in other.items() if len(gram) == 2) for other in several]
+        for log_photos, found in zip(logs, scores, strict=True):
+            own, total = _weighed(said, rarity, log_photos), np.zeros(ORDERS)
+            for other, away in zip(several, apart, strict=True):
+                total += _cosines(*own, *_weighed(other, rarity, log_photos)) * math.exp(-(away**2) / (2 * sigma**2))
+            found.append(float(total.mean()) / len(several) * 10.0)
     return scores
 
 
-def _cosines(
-    own: list[dict[tuple[str, ...], float]], norms: list[float], other: list[dict[tuple[str, ...], float]],
-    other_norms: list[float],
-) -> Floats:  # fmt: skip
+Weights = list[dict[tuple[str, ...], float]]  # of n-grams, by their length
+
+
+def _weighed(counted: Grams, rarity: Mapping[tuple[str, ...], float], log_photos: float) -> tuple[Weights, list[float]]:
+    """TF-IDF weights of a caption's n-grams and their norms, by length."""
+    weights: Weights = [{} for _ in range(ORDERS)]
+    squares = [0.0] * ORDERS
+    for gram, count in counted.items():
+        weight = count * (log_photos - rarity.get(gram, 0.0))
+        weights[len(gram) - 1][gram] = weight
+        squares[len(gram) - 1] += weight**2
+    return weights, [math.sqrt(square) for square in squares]
+
+
+def _cosines(own: Weights, norms: list[float], other: Weights, other_norms: list[float]) -> Floats:
     found = np.zeros(ORDERS)
     for order in range(ORDERS):
         theirs = other[order]

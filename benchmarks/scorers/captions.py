@@ -10,7 +10,6 @@ which is 0..10 (papers print it x 100 as 0..1000).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,11 @@ import polars as pl
 
 from benchmarks.intervals import interval, mean_interval, photo_index
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._meteor import MeteorError, meteor
-from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
+from benchmarks.scorers._ngrams import bleu, bleu_counts, rouge_l
 from benchmarks.scorers._ptb import tokens
+from benchmarks.scorers._words import consensus
 from vtinstruct.dialogue import Dialogue, Parts, Triplet
 
-FEW_PHOTOS = "document frequencies are those of the scored references; with few photos CIDEr-D is low and unstable"
 TASKS = ("caption", "reg_box", "reg_region", "region_caption", "vqa_reasoning", "chat", "region_chat")
 COLUMNS: dict[str, Any] = {
     "said": pl.List(pl.String), "references": pl.List(pl.List(pl.String)), "bleu": pl.List(pl.Float64),
@@ -67,47 +65,33 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     }  # fmt: skip
 
 
-def meteor_number(
-    said: Sequence[list[str]], references: Sequence[list[list[str]]], setting: Setting
-) -> tuple[float | None, list[str]]:
-    """METEOR when the official engine was asked for, and why there is none although it was."""
-    if setting.engine != "official":
-        return None, []
-    try:
-        return meteor(said, references), []
-    except MeteorError as error:
-        return None, [str(error)]
-
-
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """Corpus BLEU, mean ROUGE-L, mean CIDEr-D with document frequencies from these very references."""
     if not rows.height:
         return Summary({metric.name: None for metric in METRICS})
     rows = rows.sort("photo", "id")
     said, references = rows["said"].to_list(), rows["references"].to_list()
-    counts = np.array(rows["bleu"].to_list())
-    cider = np.array(cider_d(said, references))
+    counts, words = np.array(rows["bleu"].to_list()), consensus(said, references, setting)
     scores = bleu(counts.sum(axis=0))
-    official, remarks = meteor_number(said, references, setting)
     numbers: dict[str, float | None] = {
-        "CIDEr-D": float(cider.mean()),
-        "CIDEr-D[corrected]": float(np.mean(cider_d(said, references, one_more=True))),
+        "CIDEr-D": float(words.cider.mean()),
+        "CIDEr-D[corrected]": float(words.corrected.mean()),
         **{f"BLEU-{n}": float(scores[n - 1]) for n in range(1, 5)},
         "ROUGE-L": float(rows["rouge"].to_numpy().mean()),
-        "METEOR": official,
+        "METEOR": words.meteor,
     }
     photos = rows["photo"].to_list()
     index, count = photo_index(photos)
     folded = np.zeros((count, counts.shape[1]))
     np.add.at(folded, index, counts)
     got = {
-        "CIDEr-D": mean_interval(cider, photos, setting.resamples, setting.seed, bounds=(0.0, 10.0)),
+        "CIDEr-D": mean_interval(words.cider, photos, setting.resamples, setting.seed, bounds=(0.0, 10.0)),
         "BLEU-4": interval(lambda w: bleu(w @ folded)[:, 3], count, setting.resamples, setting.seed, bounds=(0.0, 1.0)),
     }
     details = {
         "photos": count,
         "references": int(rows["references"].list.len().sum()),
-        "remarks": [FEW_PHOTOS, *remarks],
+        "remarks": list(words.remarks),
     }
     return Summary(numbers, {name: one for name, one in got.items() if one}, details)
 

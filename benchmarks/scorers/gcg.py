@@ -31,9 +31,9 @@ from benchmarks.intervals import mean_interval
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_triplets
 from benchmarks.scorers._instances import flat, ordered_scores
-from benchmarks.scorers._ngrams import cider_d
 from benchmarks.scorers._ptb import tokens
-from benchmarks.scorers.captions import FEW_PHOTOS, meteor_number, plain_words
+from benchmarks.scorers._words import consensus
+from benchmarks.scorers.captions import plain_words
 from vtinstruct.dialogue import Dialogue, Triplet
 from vtinstruct.geometry import GeometryError, box_iou, rle_area, rle_box, rle_iou
 from vtinstruct.units import Box, Mask, UnitKind
@@ -208,7 +208,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     said, references = rows["said"].to_list(), rows["references"].to_list()
     true, spoken = int(rows["true_count"].sum()), int(rows["found_count"].sum())
     own, script = _ap50(rows, setting)
-    official, remarks = meteor_number(said, references, setting)
+    words = consensus(said, references, setting)
     miou = rows["miou"].to_numpy().astype(np.float64)
     numbers: dict[str, float | None] = {
         "mIoU": float(miou.mean()),
@@ -218,14 +218,14 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         f"recall{SCRIPT}": int(rows["matched_script"].sum()) / true if true else None,
         "AP50": own,
         f"AP50{SCRIPT}": script,
-        "CIDEr-D": float(np.mean(cider_d(said, references))),
-        "CIDEr-D[corrected]": float(np.mean(cider_d(said, references, one_more=True))),
-        "METEOR": official,
+        "CIDEr-D": float(words.cider.mean()),
+        "CIDEr-D[corrected]": float(words.corrected.mean()),
+        "METEOR": words.meteor,
     }
     got = mean_interval(miou, rows["photo"].to_list(), setting.resamples, setting.seed)
     details = {
         "regions": true, "regions_said": spoken, "phrase_to_phrase": f"words shared >= {ENOUGH_WORDS}, articles left out",
-        "remarks": [FEW_PHOTOS, *remarks],
+        "remarks": list(words.remarks),
     }  # fmt: skip
     return Summary(numbers, {"mIoU": got} if got else {}, details)
 

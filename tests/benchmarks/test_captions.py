@@ -16,7 +16,8 @@ from benchmarks.scorer import Setting
 from benchmarks.scorers._meteor import MeteorError, meteor
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import PUNCTUATION, tokens
-from benchmarks.scorers.captions import meteor_number, reason_of
+from benchmarks.scorers._words import NO_METEOR, consensus
+from benchmarks.scorers.captions import reason_of
 
 # [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
 SEEN: list[list[str]] = json.loads((Path(__file__).parent / "ptb_answers.json").read_text("utf-8"))
@@ -54,8 +55,8 @@ def test_cider_of_the_reference_itself_is_ten_and_of_one_photo_is_zero() -> None
         c.split()
         for c in ("a red car on the road here", "two brown dogs run fast today", "people fly kites near a beach")
     ]
-    assert cider_d(said, [[s] for s in said]) == pytest.approx([10.0] * 3)
-    assert cider_d(said[:1], [[said[0]]]) == [0.0]
+    assert cider_d(said, [[s] for s in said])[0] == pytest.approx([10.0] * 3)
+    assert cider_d(said[:1], [[said[0]]])[0] == [0.0]
 
 
 def official() -> Any:
@@ -67,7 +68,7 @@ def numbers_of(said: list[str], references: list[list[str]]) -> tuple[list[float
     split = [(s.split(), [r.split() for r in several]) for s, several in zip(said, references, strict=True)]
     counts = np.array([bleu_counts(s, several) for s, several in split])
     ours = bleu(counts.sum(axis=0)).tolist()
-    return ours, [rouge_l(*pair) for pair in split], cider_d([s for s, _ in split], [r for _, r in split])
+    return ours, [rouge_l(*pair) for pair in split], cider_d([s for s, _ in split], [r for _, r in split])[0]
 
 
 def test_scores_equal_the_official_ones(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
@@ -117,9 +118,9 @@ def test_reasons_stand_behind_the_answer(text: str, reason: str) -> None:
 
 def test_one_photo_more_gives_few_photos_weight() -> None:
     said = [["a", "red", "car"], ["two", "dogs"]]
-    assert cider_d(said[:1], [[said[0]]], one_more=True) == pytest.approx([7.5])  # three words have no four in a row
+    assert cider_d(said[:1], [[said[0]]])[1] == pytest.approx([7.5])  # three words have no four in a row
     many = [[str(n), "red", "car", "here"] for n in range(300)]
-    plain, more = (cider_d(many, [[m] for m in many], one_more=more) for more in (False, True))
+    plain, more = cider_d(many, [[m] for m in many])
     assert plain == pytest.approx(more, rel=1e-2)
 
 
@@ -148,7 +149,8 @@ def test_meteor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MeteorError, match="needs pycocoevalcap"):
         meteor([["a"]], [[["a"]]])
-    number, remarks = meteor_number([["a"]], [[["a"]]], Setting(engine="official"))
-    assert number is None
-    assert "needs pycocoevalcap" in remarks[0]
-    assert meteor_number([["a"]], [[["a"]]], Setting()) == (None, [])
+    words = consensus([["a"]], [[["a"]]], Setting(engine="official"))
+    assert words.meteor is None
+    assert "METEOR is null: METEOR needs pycocoevalcap" in words.remarks[1]
+    words = consensus([["a"]], [[["a"]]], Setting())
+    assert (words.meteor, words.remarks[1]) == (None, NO_METEOR)
