@@ -20,7 +20,7 @@ from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_box, rle_fro
 from vtinstruct.prediction import Header, Prediction, PredictionsWriter
 from vtinstruct.task import Task
 from vtinstruct.trp import render
-from vtinstruct.units import Box, Depth, Mask, Point, UnitKind
+from vtinstruct.units import Box, Depth, Mask, Point, Unit, UnitKind
 from vtinstruct.version import VERSION
 
 Edges = tuple[float, float, float, float]
@@ -88,8 +88,15 @@ def box_mask(box: Edges, size_wh: tuple[int, int]) -> Mask:
 
 
 def shaped(kind: UnitKind, box: Edges, size_wh: tuple[int, int], score: float | None = None) -> Reference:
-    """A box as a box, or as the mask it fills."""
-    return Reference(Box(box) if kind == "box" else box_mask(box, size_wh), score)
+    """A box as what is asked for: a box, the point in its middle, or the mask it fills."""
+    match kind:
+        case "box":
+            unit: Unit = Box(box)
+        case "point":
+            unit = Point(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+        case _:
+            unit = box_mask(box, size_wh)
+    return Reference(unit, score)
 
 
 def listed(triplets: Sequence[Triplet]) -> Parts:

@@ -1,8 +1,8 @@
 """Knows the training split's averages and looks at nothing: what a model must beat to have seen the photo.
 
 Detection: every class's mean box, with the share of photos that have the class as confidence; comprehension: the mean box;
-segmentation: that box, or the mark's, filled in; keypoints: the mean pose; depth: the mean depth everywhere; words: the most
-frequent answer. Means are in shares of the photo's size.
+segmentation: that box, or the mark's, filled in; points: the mean point; keypoints: the mean pose; depth: the mean depth
+everywhere; words: the most frequent answer. Means are in shares of the photo's size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
 from vtinstruct.geometry import rle_box
 from vtinstruct.manifest import is_training
 from vtinstruct.photos import PhotoError, read_depth
-from vtinstruct.units import Box, Depth, Keypoints, Mask
+from vtinstruct.units import Box, Depth, Keypoints, Mask, Point
 
 Floats = NDArray[np.float64]
 SEEN = 5000  # training samples of a task that means are taken over
@@ -58,6 +58,8 @@ class Averages:
                 self.boxes[concept].append(np.array(reference.unit.box_xyxy) / np.tile(size, 2))
             case Mask():
                 self.boxes[concept].append(np.array(rle_box(reference.unit.mask_rle)) / np.tile(size, 2))
+            case Point():
+                self.boxes[concept].append(np.tile(reference.unit.point_xy, 2) / np.tile(size, 2))
             case Keypoints():
                 pose = np.array(reference.unit.keypoints_xyv, dtype=np.float64)
                 if len(pose):

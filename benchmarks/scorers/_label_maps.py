@@ -47,12 +47,15 @@ def true_segments(truth: Dialogue, setting: Setting) -> list[Segment]:
 
 
 def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple[list[Segment], list[str]]:
-    """The answered masks of known classes, those that keep their pixels first, and the unknown names, one a mask."""
+    """The answered masks of known classes, those that keep their pixels first, and the unknown names, one a mask.
+    What a name means is said by the declared phrase rule, as for instances."""
     names, unknown = names_of(truth, "mask", setting), list[str]()
     named: list[tuple[Reference, int]] = []
     for triplet in answer.triplets("mask"):
         key = class_key(triplet.concept)
         category = names.get(key, setting.vocabulary.get(key))
+        if category is None and setting.vocabulary:
+            category = setting.phrases.resolve(key, setting.vocabulary)
         for reference in triplet.references:
             if category is None:
                 unknown.append(triplet.concept)

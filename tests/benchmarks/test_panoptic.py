@@ -7,6 +7,7 @@ import copy
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.originals import OriginalMissing, panoptic_api
+from benchmarks.phrases import rule_of
 from benchmarks.scorer import MISSING, Engine, Scorer, Setting, Summary, class_key
 from tests.benchmarks.made import answered, dialogue
 from vtinstruct import plugins
@@ -115,12 +117,13 @@ def setting_of(truth: dict[str, Any], engine: Engine = "hotcoco", resamples: int
 
 
 def scored(name: str, truth: dict[str, Any], maps: Maps, found: dict[str, Any], found_maps: Maps, setting: Setting,
-           task: str = "panoptic") -> Summary:  # fmt: skip
+           task: str = "panoptic", says: str = "{}") -> Summary:  # fmt: skip
     scorer: Scorer = plugins.load("benchmarks.scorers", name)
     names, rows = {c["id"]: c["name"] for c in truth["categories"]}, []
     for one, row, ids in zip(truths_of(truth, maps, task), found["annotations"], found_maps, strict=True):
         parts = [
-            Triplet(names[s["category_id"]], "mask", (Reference(mask(ids, s["id"])),)) for s in row["segments_info"]
+            Triplet(says.format(names[s["category_id"]]), "mask", (Reference(mask(ids, s["id"])),))
+            for s in row["segments_info"]
         ]
         rows.append(scorer.score(one, answered(*parts), setting))
     order = np.random.default_rng(0).permutation(len(rows))
@@ -275,6 +278,19 @@ def test_absent_classes_are_named_and_count_nothing_or_zero() -> None:
     assert summary.numbers["mIoU"] == 1.0
     assert summary.numbers["mIoU[absent=0]"] == pytest.approx(5 / 6)
     assert summary.details["absent_classes"] == ["kite"]
+
+
+@pytest.mark.parametrize("name", ["miou", "pq"])
+def test_the_declared_phrase_rule_says_what_answered_masks_are(name: str, tmp_path: Path) -> None:
+    truth, maps = made_panoptic(3)
+    rules = tmp_path / "names.toml"
+    rules.write_text("".join(f'"my {c["name"]}" = "{c["name"]}"\n' for c in truth["categories"]))
+    setting = setting_of(truth)
+    exact = scored(name, truth, maps, truth, maps, setting, says="my {}")
+    declared = replace(setting, phrases=rule_of(f"synonyms:{rules}"))
+    named = scored(name, truth, maps, truth, maps, declared, says="my {}")
+    assert next(iter(exact.numbers.values())) == 0.0
+    assert named.numbers == scored(name, truth, maps, truth, maps, setting).numbers
 
 
 def test_asked_for_one_class_only_its_mask_is_held_against_the_rest() -> None:
