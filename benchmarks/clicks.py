@@ -3,8 +3,8 @@
 The protocol of Xu et al., "Deep Interactive Object Selection" (CVPR 2016) as RITM (Sofiiuk et al., ICIP 2022) runs it: every
 click goes to the middle of the largest error, the pixel farthest from the error's border, on what is missing (positive) or on
 what is too much (negative); a session ends at `LIMIT` clicks. NoC@q is the mean number of clicks until IoU >= q, `LIMIT` where
-it is never reached. A model takes part as a function of the clicks so far; no file can answer for it, because each click
-depends on the last answer.
+it is never reached. A model takes part as a function of the clicks so far, because each click depends on the last answer; the
+IoUs or masks that any tool's sessions left behind are scored by `refvlm-bench noc` (`benchmarks/official/noc.py`).
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ class Click:
 Segmenter = Callable[[tuple[Click, ...]], Bools]
 
 
-def next_click(true: Bools, found: Bools, clicked: Sequence[Click] = ()) -> Click | None:
-    """Where a person would click next, (H, W) masks; None when nothing is wrong. A pixel is never clicked twice."""
-    open_ = np.ones_like(true)
+def next_click(true: Bools, found: Bools, clicked: Sequence[Click] = (), ignored: Bools | None = None) -> Click | None:
+    """Where a person would click next, (H, W) masks; None when nothing is wrong but what is clicked already. A pixel is never
+    clicked twice; `ignored` ones are neither right nor wrong."""
+    open_, counts = np.ones_like(true), np.ones_like(true) if ignored is None else ~ignored
     for click in clicked:
         open_[int(click.point_xy[1]), int(click.point_xy[0])] = False
-    missing, too_much = (_depth(error & open_) for error in (true & ~found, found & ~true))
-    positive = bool(missing.max(initial=0.0) >= too_much.max(initial=0.0))
+    missing, too_much = (_depth(error & counts) * open_ for error in (true & ~found, found & ~true))
+    positive = bool(missing.max(initial=0.0) > too_much.max(initial=0.0))
     depth = missing if positive else too_much
     if not depth.any():
         return None
@@ -46,24 +47,30 @@ def next_click(true: Bools, found: Bools, clicked: Sequence[Click] = ()) -> Clic
     return Click((float(x) + 0.5, float(y) + 0.5), positive)
 
 
-def _depth(error: Bools) -> NDArray[np.float64]:
+def _depth(error: Bools) -> NDArray[np.float32]:
     """How far each pixel of an error lies from its border; the photo's own border is one."""
     padded, transform = np.pad(error, 1), cast(Any, ndimage)
-    return np.asarray(transform.distance_transform_edt(padded), dtype=np.float64)[1:-1, 1:-1]
+    return np.asarray(transform.distance_transform_edt(padded), dtype=np.float32)[1:-1, 1:-1]
 
 
-def session(segment: Segmenter, true: Bools, limit: int = LIMIT) -> list[float]:
+def click_iou(true: Bools, found: Bools, ignored: Bools | None = None) -> float:
+    """IoU over the pixels that count. `true` must have one."""
+    counts = np.ones_like(true) if ignored is None else ~ignored
+    return float((found & true & counts).sum() / ((found | true) & counts).sum())
+
+
+def session(segment: Segmenter, true: Bools, limit: int = LIMIT, ignored: Bools | None = None) -> list[float]:
     """IoU after every click, until nothing is wrong or the limit is reached. `true` must have a pixel."""
     if not true.any():
         raise ValueError("a session needs an annotated mask with a pixel in it")
     found, clicks, ious = np.zeros_like(true), list[Click](), list[float]()
     while len(clicks) < limit:
-        click = next_click(true, found, clicks)
+        click = next_click(true, found, clicks, ignored)
         if click is None:
             break
         clicks.append(click)
         found = segment(tuple(clicks))
-        ious.append(float((found & true).sum() / (found | true).sum()))
+        ious.append(click_iou(true, found, ignored))
     return ious
 
 

@@ -1,7 +1,8 @@
 """Looks at nothing and learns nothing: a box in the middle of the photo, whatever is asked.
 
 Detection gets the box once for every class of the vocabulary (at most 100: COCO counts no more a photo); prompted tasks get
-the mark's own box, filled in where a mask is asked for, its middle where a point is; depth is 2 m everywhere; words are "a photo".
+the mark's own box, filled in where a mask is asked for, its middle where a point is; depth is 2 m everywhere; words are
+"a photo".
 """
 
 from __future__ import annotations

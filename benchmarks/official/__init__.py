@@ -1,7 +1,7 @@
 """Official result files in their official layouts, scored as the official tools do: no dataset of ours is needed.
 
 One file a layout; each offers a function that takes the paths and gives a `Table`, and the command of the same name
-(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg`). What the official tools get wrong on
+(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg | noc`). What the official tools get wrong on
 broken input is refused or said in a note (`docs/metrics.md` has the list).
 """
 
@@ -13,8 +13,22 @@ from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
 from benchmarks.official.lvis import lvis
 from benchmarks.official.miou import miou
+from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
 from benchmarks.official.vqa import vqa
 
-__all__ = ["OfficialError", "Table", "captions", "coco", "depth", "gcg", "lvis", "miou", "panoptic", "pope", "vqa"]
+__all__ = [
+    "OfficialError",
+    "Table",
+    "captions",
+    "coco",
+    "depth",
+    "gcg",
+    "lvis",
+    "miou",
+    "noc",
+    "panoptic",
+    "pope",
+    "vqa",
+]

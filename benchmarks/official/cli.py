@@ -1,5 +1,5 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg`: official result files in,
-official numbers out."""
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg | noc`: official result
+files in, official numbers out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from benchmarks.clicks import LIMIT
 from benchmarks.official._table import Table
 from benchmarks.official.captions import captions
 from benchmarks.official.coco import coco
@@ -22,6 +23,7 @@ from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
 from benchmarks.official.lvis import lvis
 from benchmarks.official.miou import IGNORED, miou
+from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
 from benchmarks.official.vqa import vqa
@@ -133,6 +135,18 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         """Grounded captions in GLaMM's layout."""
         with refusing():
             show(gcg(masks, captions, answers, engine), False, as_json)
+
+    @app.command("noc")
+    def noc_command(
+        sessions: Annotated[Path, typer.Argument(help="IoUs after every click (.json, .npy), or a folder of NAME/1.png, ...")],
+        masks: Annotated[Path | None, typer.Option("--masks", help="the folder of annotated NAME.png")] = None,
+        limit: Annotated[int, typer.Option("--clicks", min=1, help="at most so many clicks a session")] = LIMIT,
+        ignore: Annotated[int | None, typer.Option("--ignore", help="the annotated value that does not count")] = None,
+        as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """Number of clicks until IoU .80, .85, .90 of interactive segmentation."""
+        with refusing():
+            show(noc(sessions, masks, limit, ignore), False, as_json)
 
 
 def show(table: Table, classes: bool, as_json: bool) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmarks.official._files import OfficialError
+from benchmarks.official._pictures import grey_values
 from benchmarks.official._table import Table
 
 Labels = NDArray[np.int64]
@@ -44,7 +44,7 @@ def miou(
     table = _table(ignore, reduce_zero_label, cityscapes)
     counts = np.zeros((len(names), len(names) + 1), dtype=np.int64)  # the last column: no class of the list
     for true_path, found_path in pairs:
-        true, found = table[_read(true_path)], table[_read(found_path)]
+        true, found = table[grey_values(true_path)], table[grey_values(found_path)]
         if true.shape != found.shape:
             raise OfficialError(
                 f"{found_path}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right"
@@ -122,18 +122,3 @@ def _table(ignore: int, reduce_zero_label: bool, cityscapes: bool) -> Labels:
     if 0 <= ignore < table.size:
         table[ignore] = NOT
     return table
-
-
-def _read(path: Path) -> Labels:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("L", "P", "1", "I", "I;16"):
-                raise OfficialError(f"{path}: mode {picture.mode}; grey values or palette indices are right")
-            labels = np.asarray(picture).astype(np.int64)
-    except OfficialError:
-        raise
-    except Exception as error:  # decoders raise whatever a broken picture makes them trip over
-        raise OfficialError(f"{path}: unreadable ({error}); a PNG label map is right") from error
-    if labels.min() < 0 or labels.max() >= 1 << 16:
-        raise OfficialError(f"{path}: values outside 0..65535; class numbers are right")
-    return labels

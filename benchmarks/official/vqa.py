@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.official._files import OfficialError, read_json, rows_of, table_of
 from benchmarks.official._table import Table
+from benchmarks.scorers._vqa_words import plain_answer, same_answer
 from benchmarks.scorers.vqa import soft_accuracy
 
 
@@ -32,7 +33,7 @@ def vqa(annotations: Path, results: Path) -> Table:
         if id_ in said:
             raise OfficialError(f"{results}: [{number}] answers question {id_} again; one answer a question is right")
         said[id_] = answer
-    scores = {id_: soft_accuracy(said[id_], _people(row)) if id_ in said else 0.0 for id_, row in asked.items()}
+    scores = {id_: _soft(said[id_], row["answers"]) if id_ in said else 0.0 for id_, row in asked.items()}
     corrected = {
         id_: soft_accuracy(said[id_], _people(row), always_respell=True) if id_ in said else 0.0
         for id_, row in asked.items()
@@ -46,12 +47,36 @@ def vqa(annotations: Path, results: Path) -> Table:
         for (field, name), values in sorted(groups.items())
     )
     numbers = {"accuracy": _mean(scores), "accuracy[corrected]": _mean(corrected)}
-    notes = (f"{len(said)} of {len(asked)} questions are answered; the others count 0",)
-    return Table("VQA", numbers, classes, notes, {"vt-instruct": importlib.metadata.version("vt-instruct")})
+    notes = [f"{len(said)} of {len(asked)} questions are answered; the others count 0"]
+    alike = sum(not _told_apart(row["answers"]) for row in asked.values())
+    if alike:
+        notes.append(
+            f"{alike} questions' answers have no answer_id of their own: in `accuracy`, as in the original, equal ones are one "
+            "person's; `accuracy[corrected]` counts each"
+        )
+    return Table("VQA", numbers, classes, tuple(notes), {"vt-instruct": importlib.metadata.version("vt-instruct")})
 
 
 def _mean(scores: Mapping[int, float]) -> float | None:
     return sum(scores.values()) / len(scores) if scores else None
+
+
+def _told_apart(answers: list[dict[str, Any]]) -> bool:
+    return len({repr(one.get("answer_id")) for one in answers}) == len(answers)
+
+
+def _soft(said: str, answers: list[dict[str, Any]]) -> float:
+    """The official score. It leaves out every answer object that equals a person's own: where `answer_id` does not tell people
+    apart, all who say the same."""
+    if _told_apart(answers):
+        return soft_accuracy(said, _people({"answers": answers}))
+    texts = [plain_answer(one["answer"]) for one in answers]
+    said = plain_answer(said)
+    if len(set(texts)) > 1:
+        said, texts = same_answer(said), [same_answer(text) for text in texts]
+    people = [{**one, "answer": text} for one, text in zip(answers, texts, strict=True)]
+    others = [[other["answer"] == said for other in people if other != one] for one in people]
+    return sum(min(1.0, sum(same) / 3) for same in others) / len(people)
 
 
 def _people(row: Mapping[str, Any]) -> list[str]:

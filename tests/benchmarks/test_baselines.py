@@ -43,7 +43,7 @@ def test_a_point_is_answered_with_a_point(
     model: Model = plugins.load("benchmarks.models", name)
     out = tmp_path / "answers.jsonl"
     model.answer(Request(dataset, splits, out, ("grounded_vqa_point", "rec")))
-    answers = {answer.id: answer.references for answer in read_predictions(out, pytest.fail)}
+    answers = {answer.id: answer.references for answer in read_predictions(out, lambda fault: pytest.fail(str(fault)))}
     units = {id_: [reference.unit for reference in references] for id_, references in answers.items()}
     assert units["p3"] == [Point(pytest.approx(point))]  # type: ignore[arg-type]
     assert units["b"] == [Box(pytest.approx(box))]  # type: ignore[arg-type]

@@ -100,6 +100,17 @@ def test_vqa_results_by_type(tmp_path: Path) -> None:
     assert part.notes == (f"5 of {len(seen)} questions are answered; the others count 0",)
 
 
+def test_people_without_ids_are_taken_for_one_as_the_original_does(tmp_path: Path) -> None:
+    asked = question(1, ["yes"] * 4 + ["No."] * 3 + ["no"] * 3)
+    said = written(tmp_path, "results.json", [{"question_id": 1, "answer": "yes"}])
+    assert vqa(written(tmp_path, "with.json", {"annotations": [asked]}), said).numbers["accuracy"] == 1.0
+    for person in asked["answers"]:
+        del person["answer_id"]
+    found = vqa(written(tmp_path, "without.json", {"annotations": [asked]}), said)
+    assert found.numbers == {"accuracy": 0.6, "accuracy[corrected]": 1.0}  # who says yes sees nobody else say it
+    assert found.notes[1].startswith("1 questions' answers have no answer_id of their own")
+
+
 @pytest.mark.parametrize(
     ("results", "words"),
     [
