@@ -7,6 +7,7 @@ Format: VOC development kit documentation (2012), "Annotation file format" and "
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,16 @@ class Marked:
     attributes: tuple[str, ...]
 
 
-def read_xml(path: Path, relative: str, notes: Notes) -> tuple[tuple[int, int], list[Marked]]:
-    """The photo's size (width, height) and its objects. Raises `Fault`; an object without a box goes to `notes`."""
+def read_xml(
+    path: Path, relative: str, photo_size: Callable[[], tuple[int, int]], notes: Notes
+) -> tuple[tuple[int, int], list[Marked]]:
+    """The photo's size (width, height; `photo_size` where the file says none, or 0 x 0 as some tools do) and its objects.
+    Raises `Fault`; an object without a box goes to `notes`."""
     root = _parsed(path, relative)
-    width, height = (int(_number(root, f"size/{side}")) for side in ("width", "height"))
-    size_wh = checked_size(width, height, relative)
+    given = [
+        int(_number(root, f"size/{side}")) for side in ("width", "height") if root.find(f"size/{side}") is not None
+    ]
+    size_wh = checked_size(given[0], given[1], relative) if len(given) == 2 and any(given) else photo_size()
     found: list[Marked] = []
     for number, element in enumerate(root.iterfind("object"), 1):
         try:

@@ -35,6 +35,7 @@ NAME = "pascal_context"
 SPLITS = ("59_train", "59_val", "459_train", "459_val")
 LICENCE = "LicenseRef-Pascal-VOC"  # Flickr's terms for the photos; the labels state none
 VOC_BASES = ("VOCdevkit/VOC2010", "VOC2010", "")
+_PHOTO_NAME = re.compile(r"[\w@][\w@.()+,-]*(?:/[\w@.()+,-]+)*")  # official names are digits; other tools have folders
 NAMELESS = {"empty", "background", "unknown"}
 LAYOUT = """\
 <root>/59_labels.txt and <root>/59_context_labels/<name>.png     for 59_train, 59_val
@@ -138,7 +139,7 @@ def read_list(path: Path, notes: Notes) -> list[str]:
         return []
     for number, line in enumerate(read_bytes(path).decode("utf-8", errors="replace").splitlines(), 1):
         name = line.strip()
-        if re.fullmatch(r"\w[\w-]*", name, re.ASCII) and name not in found:
+        if _PHOTO_NAME.fullmatch(name) and ".." not in name and name not in found:
             found[name] = None
         elif name:
             notes.dropped(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converters._coco_layout import PhotoFolder
+from converters._coco_layout import PhotoFolder, names_in
 from converters._label_maps import header_size, segment
 from converters._notes import Fault, Notes
 from converters._rows import Slotted
@@ -25,7 +25,8 @@ from vtinstruct.source import Source, SourceError, inside
 from vtinstruct.units import Rle
 
 NAME = "pascal_voc"
-YEARS = ("2007", "2008", "2009", "2010", "2011", "2012")
+_YEAR = re.compile(r"VOC(20\d\d)(?:_\w+)?")  # VOC2012, VOC2012_train_val
+ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 SETS = ("train", "val", "trainval", "test")
 SPLITS = tuple(f"{kind}{part}{year}" for year in ("2007", "2012") for kind in ("", "seg_") for part in SETS)
 LICENCE = "LicenseRef-Pascal-VOC"
@@ -35,7 +36,7 @@ CLASSES = (
 )  # fmt: skip
 CATEGORIES = {name: Category(number, name) for number, name in enumerate(CLASSES, 1)}
 LAYOUT = """\
-<root>/VOCdevkit/VOC<year>/ImageSets/{Main,Segmentation}/<set>.txt     (or VOC<year>/, or beside each other)
+<root>/VOCdevkit/VOC<year>/ImageSets/{Main,Segmentation}/<set>.txt     (or VOC<year>/, or either in another folder)
 <root>/VOCdevkit/VOC<year>/Annotations/<name>.xml
 <root>/VOCdevkit/VOC<year>/JPEGImages/<name>.jpg
 <root>/VOCdevkit/VOC<year>/Segmentation{Class,Object}/<name>.png       where a photo is segmented"""
@@ -52,9 +53,13 @@ class _Split:
     def record(self, name: str, notes: Notes) -> Record:
         xml = f"{self.base}Annotations/{name}.xml"
         notes = Notes(NAME, self.split, xml, notes.report)
-        path = self.photos.path_of(f"{name}.jpg")
+        path = self._photo(name)
         boxed = (self.root / xml).is_file()
-        size_wh, marked = read_xml(inside(self.root, xml), xml, notes) if boxed else (header_size(self.root, path), [])
+
+        def size() -> tuple[int, int]:
+            return header_size(self.root, path)
+
+        size_wh, marked = read_xml(inside(self.root, xml), xml, size, notes) if boxed else (size(), [])
         regions = self._regions(name, size_wh, marked, notes)
         return Record(
             id=name,
@@ -66,6 +71,12 @@ class _Split:
             regions=regions,
             exhaustive=boxed or bool(regions),  # the photos of a test set may come without any annotation
         )
+
+    def _photo(self, name: str) -> str:
+        for ending in ENDINGS:
+            if (self.root / f"{self.photos.folder}/{name}{ending}").is_file():
+                return self.photos.path_of(f"{name}{ending}")
+        return self.photos.path_of(f"{name}.jpg")
 
     def _regions(
         self, name: str, size_wh: tuple[int, int], marked: Sequence[Marked], notes: Notes
@@ -137,24 +148,43 @@ def _joined(regions: list[Region], masks: Sequence[tuple[int, Category, Rle]], n
 
 
 def _folders(root: Path) -> list[tuple[str, str]]:
-    """Folders that look like a year of VOC, with the year ("" where nobody says): [("VOCdevkit/VOC2012/", "2012")]."""
-    named = [(f"{outer}VOC{year}/", year) for outer in ("VOCdevkit/", "") for year in YEARS]
-    own = re.fullmatch(r"VOC(20\d\d)", root.name)
-    return [
-        (base, year) for base, year in (*named, ("", own[1] if own else "")) if (root / base / "ImageSets").is_dir()
+    """Folders that look like a year of VOC, with the year ("" where nobody says): [("VOCdevkit/VOC2012/", "2012")]. Archives
+    unpacked each into a folder of its own, and torchvision's TrainVal/, are looked into."""
+    own = [f"{name}/" for name in names_in(root) if (root / name).is_dir() and name != "VOCdevkit"]
+    outer = ["VOCdevkit/", "", *(f"{folder}{inner}" for folder in own for inner in ("", "VOCdevkit/"))]
+    named = [
+        (f"{base}{name}/", match[1])
+        for base in outer
+        for name in names_in(root / base)
+        if (match := _YEAR.fullmatch(name)) is not None
     ]
+    year = _YEAR.fullmatch(root.name)
+    return [(base, year) for base, year in (*named, ("", year[1] if year else "")) if _is_one(root / base)]
+
+
+def _is_one(base: Path) -> bool:
+    return (base / "ImageSets").is_dir() or all((base / name).is_dir() for name in ("Annotations", "JPEGImages"))
 
 
 def _lists(root: Path) -> dict[str, tuple[str, str]]:
-    """Splits -> (base folder, list relative to the root); lists of one class (`cow_train.txt`) are none."""
+    """Splits -> (base folder, list relative to the root); lists of one class (`cow_train.txt`) are none. Where a folder has
+    no lists at all, all its files are one split, and its list is ""."""
     found: dict[str, tuple[str, str]] = {}
     for base, year in _folders(root):
+        if not (root / base / "ImageSets").is_dir():
+            found.setdefault(f"whole{year}", (base, ""))
         for kind, folder in (("", "Main"), ("seg_", "Segmentation")):
             for path in sorted((root / base / "ImageSets" / folder).glob("*.txt")):
                 if re.fullmatch(r"[a-z0-9]+", path.stem):
                     listed = f"{base}ImageSets/{folder}/{path.name}"
                     found.setdefault(f"{kind}{path.stem}{year}", (base, listed))
     return found
+
+
+def _unlisted(root: Path, base: str) -> list[str]:
+    """The names of a folder without lists: of its photos and its annotations, in order."""
+    there = (*names_in(root / f"{base}JPEGImages"), *names_in(root / f"{base}Annotations"))
+    return sorted({name.rpartition(".")[0] for name in there if name.endswith((*ENDINGS, ".xml"))})
 
 
 def find(root: Path) -> tuple[str, ...]:
@@ -175,14 +205,15 @@ def open_split(root: Path, split: str) -> Slotted[str]:
         raise SourceError(f"{root}: no list for split {split!r}; looked for its .txt in {places}{there}")
     base, relative = lists[split]
     faults: list[Drop] = []
-    listed = inside(root, relative)
-    names = read_list(listed, Notes(NAME, split, relative, faults.append))
+    listed = [inside(root, relative)] if relative else []
+    notes = Notes(NAME, split, relative, faults.append)
+    names = read_list(listed[0], notes) if listed else _unlisted(root, base)
     wanted = ["Annotations/{}.xml", *(f"Segmentation{kind}/{{}}.png" for kind in ("Object", "Class"))]
     there = (root / f"{base}{pattern.format(name)}" for name in names for pattern in wanted)
-    files = (listed, *(path for path in there if path.is_file()))
+    files = (*listed, *(path for path in there if path.is_file()))
     reader = _Split(root, split, base, PhotoFolder(root, f"{base}JPEGImages"))
     vocabulary = tuple(CATEGORIES.values())
-    return Slotted(NAME, split, relative, files, names, reader.record, str, faults, vocabulary)
+    return Slotted(NAME, split, relative or f"{base}Annotations", files, names, reader.record, str, faults, vocabulary)
 
 
 SOURCE = Source(

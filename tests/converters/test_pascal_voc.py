@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,10 +115,10 @@ def test_faults_cost_their_object_or_record(tmp_path: Path) -> None:
     (root / "VOC2012/JPEGImages/h.jpg").unlink()
     records, drops = read(NAME, root, "train2012")
     assert plugins.load("converters", NAME).find(root) == ("train2012",)
-    assert list(by_id(records)) == ["a"]
+    assert list(by_id(records)) == ["a", "c"]  # c's size is the picture's
     assert [region.box_xyxy for region in records[0].regions] == [(0, 0, 8, 6), (0, 0, 8, 6), (0.5, 0, 2.5, 3)]
     assert reasons(drops) == {
-        "box: swapped sides": 1, "xml: no number": 3, "box: outside the photo": 1, "category: unknown": 1, "object: no name": 1,
+        "box: swapped sides": 1, "xml: no number": 2, "box: outside the photo": 1, "category: unknown": 1, "object: no name": 1,
         "box: clipped to the photo": 1, "file: unreadable": 4, "image: no size": 2, "photo: missing": 1,
     }  # fmt: skip
 
@@ -158,3 +159,87 @@ def test_an_empty_list_is_an_empty_split(shared_data: Callable[[str], Path]) -> 
     records, drops = read(NAME, root, "seg_trainval")
     assert records == []
     assert reasons(drops) == {"list: empty": 1}
+
+
+def test_parts_and_poses_of_a_person(tmp_path: Path) -> None:
+    """VOC2012's layout and action rows: a part has a name and a box of its own, but is no object."""
+    part = thing("head", 2, 2, 4, 4).replace("object", "part")
+    person = thing("person", 1, 1, 8, 6).replace(
+        "</object>",
+        f"<pose>frontal</pose><point><x>3</x><y>3</y></point>{part}<actions><jumping>1</jumping></actions></object>",
+    )
+    records, drops = read(NAME, folder(tmp_path, {"a": xml(SIZE, person)}), "train2012")
+    assert drops == []
+    assert [(region.category, region.box_xyxy) for region in records[0].regions] == [("person", (0, 0, 8, 6))]
+    assert records[0].regions[0].attributes == ("frontal view", "jumping")
+
+
+@pytest.mark.parametrize("size", ["", "<width>0</width><height>0</height>", SIZE])
+def test_without_a_size_the_photo_says_it(tmp_path: Path, size: str) -> None:
+    """torchvision's fixtures have no <size>, some label tools write 0 x 0."""
+    root = folder(tmp_path, {"a": xml(size, thing("cow", 1, 1, 4, 3)).replace("<size></size>", "")})
+    records, drops = read(NAME, root, "train2012")
+    assert drops == []
+    assert records[0].photo is not None
+    assert (records[0].photo.size_wh, records[0].regions[0].box_xyxy) == ((8, 6), (0, 0, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("place", "splits"),
+    [
+        ("VOCdevkit/VOC2007", ("train2007",)),
+        ("VOC2007", ("train2007",)),
+        ("VOCtrainval_06-Nov-2007/VOCdevkit/VOC2007", ("train2007",)),  # an archive in a folder of its own
+        ("TrainVal/VOCdevkit/VOC2011", ("train2011",)),  # torchvision
+        ("VOC2012_train_val/VOC2012_train_val", ("train2012",)),  # Kaggle
+        (".", ("train",)),
+    ],
+)
+def test_everyday_layouts(tmp_path: Path, place: str, splits: tuple[str, ...]) -> None:
+    made = folder(tmp_path / "made", {"a": xml(SIZE, thing("cow", 1, 1, 4, 3))}) / "VOC2012"
+    (tmp_path / "root" / place).parent.mkdir(parents=True, exist_ok=True)
+    made.rename(tmp_path / "root" / place)
+    assert plugins.load("converters", NAME).find(tmp_path / "root") == splits
+    records, drops = read(NAME, tmp_path / "root", splits[0])
+    assert drops == []
+    assert records[0].regions[0].category == "cow"
+
+
+def test_two_archives_of_one_year_beside_each_other(tmp_path: Path) -> None:
+    for archive, part, photo in (("VOCtrainval_06-Nov-2007", "train", "a"), ("VOCtest_06-Nov-2007", "test", "b")):
+        made = folder(tmp_path / archive, {photo: xml(SIZE, thing("cow", 1, 1, 4, 3))}) / "VOC2012"
+        (tmp_path / "root" / archive / "VOCdevkit").mkdir(parents=True)
+        made.rename(tmp_path / "root" / archive / "VOCdevkit/VOC2007")
+        lists = tmp_path / "root" / archive / "VOCdevkit/VOC2007/ImageSets/Main"
+        (lists / "train.txt").rename(lists / f"{part}.txt")
+    assert plugins.load("converters", NAME).find(tmp_path / "root") == ("train2007", "test2007")
+    for split, id_ in (("train2007", "a"), ("test2007", "b")):
+        assert [record.id for record in read(NAME, tmp_path / "root", split)[0]] == [id_]
+
+
+def test_a_folder_without_lists_is_one_split(tmp_path: Path) -> None:
+    """mmdetection's fixture, and what label tools export: annotations and photos alone, some photos as PNG."""
+    root = folder(tmp_path, {name: xml(SIZE, thing("cow", 1, 1, 4, 3)) for name in ("a", "b.rf.1", "c")})
+    shutil.rmtree(root / "VOC2012/ImageSets")
+    (root / "VOC2012/JPEGImages/a.jpg").unlink()
+    tiny_photo(root / "VOC2012/JPEGImages/a.png")
+    (root / "VOC2012/Annotations/c.xml").unlink()
+    assert plugins.load("converters", NAME).find(root) == ("whole2012",)
+    records, drops = read(NAME, root, "whole2012")
+    assert drops == []
+    assert [(record.id, len(record.regions), record.exhaustive) for record in records] == [
+        ("a", 1, True), ("b.rf.1", 1, True), ("c", 0, False),
+    ]  # fmt: skip
+
+
+def test_names_with_folders_and_dots(tmp_path: Path) -> None:
+    """CVAT and datumaro list photos in folders; a name never leads out of the data set."""
+    root = folder(tmp_path, {"a": xml(SIZE), "@": xml(SIZE)})
+    (root / "VOC2012/JPEGImages/cam.1").mkdir()
+    (root / "VOC2012/Annotations/cam.1").mkdir()
+    tiny_photo(root / "VOC2012/JPEGImages/cam.1/b.jpg")
+    (root / "VOC2012/Annotations/cam.1/b.xml").write_text(xml(SIZE, thing("cow", 1, 1, 4, 3)))
+    (root / "VOC2012/ImageSets/Main/train.txt").write_text("@\ncam.1/b\n../a\ncam.1/../../a\n/a\n# a comment\n")
+    records, drops = read(NAME, root, "train2012")
+    assert [record.id for record in records] == ["@", "cam.1/b"]
+    assert reasons(drops) == {"list: no photo name, or one twice": 4}
