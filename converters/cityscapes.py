@@ -1,8 +1,9 @@
-"""Cityscapes (gtFine): street scenes, 19 classes, 8 of them told apart thing by thing.
+"""Cityscapes (gtFine, gtCoarse): street scenes, 19 classes, 8 of them told apart thing by thing.
 
 Format: mcordts/cityscapesScripts, README and `helpers/labels.py`: in `instanceIds` a pixel is `label` for stuff and for
 groups that nobody could tell apart, `1000 * label + n` for the n-th thing of its label. Without that picture the polygons
-are drawn as `preparation/json2instanceImg.py` does; without these too, `labelIds` gives the classes alone.
+are drawn as `preparation/json2instanceImg.py` does; without these too, `labelIds` gives the classes alone. The coarse
+outlines leave much of a photo and many things out, so no class is known to be complete there.
 """
 
 from __future__ import annotations
@@ -23,13 +24,21 @@ from vtinstruct.record import Category, Drop, Origin, Record, Region
 from vtinstruct.source import Source, SourceError
 
 NAME = "cityscapes"
-SPLITS = ("train", "val", "test")
+COARSE = "coarse_"
+SPLITS = ("train", "val", "test", f"{COARSE}train", f"{COARSE}val", f"{COARSE}train_extra")
 LICENCE = "LicenseRef-Cityscapes"
 STEP = 1000  # instanceIds: label * STEP + number
 LAYOUT = """\
 <root>/gtFine/{train,val,test}/<city>/<city>_<sequence>_<frame>_gtFine_instanceIds.png
     (or _gtFine_polygons.json, or _gtFine_labelIds.png)
-<root>/leftImg8bit/{train,val,test}/<city>/<city>_<sequence>_<frame>_leftImg8bit.png"""
+<root>/gtCoarse/{train,val,train_extra}/<city>/<city>_<sequence>_<frame>_gtCoarse_instanceIds.png     (likewise)
+<root>/leftImg8bit/{train,val,test,train_extra}/<city>/<city>_<sequence>_<frame>_leftImg8bit.png
+All of it may be in folders named as the archives (gtFine_trainvaltest/gtFine/...) or in cityscapes/"""
+OUTER = {
+    "gtFine": ("", "gtFine_trainvaltest/", "cityscapes/"),
+    "gtCoarse": ("", "gtCoarse/", "cityscapes/"),
+    "leftImg8bit": ("", "leftImg8bit_trainvaltest/", "leftImg8bit_trainextra/", "cityscapes/"),
+}
 KINDS = ("instanceIds.png", "polygons.json", "labelIds.png")  # the first that is there is read
 
 # cityscapesScripts/helpers/labels.py: the 19 classes that are evaluated: id, name, category, whether things
@@ -59,6 +68,7 @@ class Outline(msgspec.Struct):
 
     label: str
     polygon: list[tuple[float, float]]
+    deleted: int | bool = 0
 
 
 class Polygons(msgspec.Struct):
@@ -73,23 +83,41 @@ class Polygons(msgspec.Struct):
 class _Split:
     root: Path
     split: str
+    labels: str
+    photos: str
 
     def record(self, stem: str, notes: Notes) -> Record:
         """`stem` is `<city>/<city>_<sequence>_<frame>`."""
-        base = f"gtFine/{self.split}/{stem}_gtFine_"
+        base = f"{self.labels}/{stem}_{_kind(self.split)}_"
         kind = next((kind for kind in KINDS if (self.root / f"{base}{kind}").is_file()), KINDS[0])
         notes = Notes(NAME, self.split, f"{base}{kind}", notes.report)
         labels = self._polygons(f"{base}{kind}", notes) if kind == KINDS[1] else read_labels(self.root, f"{base}{kind}")
         name = stem.rpartition("/")[2]
-        photo_path = f"leftImg8bit/{self.split}/{stem}_leftImg8bit.png"
-        photo = photo_like(self.root, photo_path, f"{NAME}:{name}", labels, f"{base}{kind}")
-        origin = Origin(f"{base}{kind}", name)
-        found = _regions(labels, notes, name)
-        exhaustive = self.split != "test"  # the public test files have no labels but the frame of the photo
-        return Record(name, NAME, self.split, LICENCE, origin, photo, regions=found, exhaustive=exhaustive)
+        photo_path = f"{self.photos}/{stem}_leftImg8bit.png"
+        coarse = self.split.startswith(COARSE)
+        return Record(
+            id=name,
+            source=NAME,
+            split=self.split,
+            licence=LICENCE,
+            origin=Origin(f"{base}{kind}", name),
+            photo=photo_like(self.root, photo_path, f"{NAME}:{name}", labels, f"{base}{kind}"),
+            regions=_regions(labels, notes, name),
+            # The public test files have no labels but the frame of the photo.
+            exhaustive=self.split != "test" and not coarse,
+            not_exhaustive=tuple(category.name for category in CATEGORIES.values()) if coarse else (),
+        )
 
     def _polygons(self, relative: str, notes: Notes) -> NDArray[Any]:
         return draw(one_object(below(self.root, relative), Polygons), notes)
+
+
+def _kind(split: str) -> str:
+    return "gtCoarse" if split.startswith(COARSE) else "gtFine"
+
+
+def _places(kind: str, part: str) -> list[str]:
+    return [f"{outer}{kind}/{part}" for outer in OUTER[kind]]
 
 
 def _regions(labels: NDArray[Any], notes: Notes, name: str) -> tuple[Region, ...]:
@@ -117,6 +145,8 @@ def draw(polygons: Polygons, notes: Notes) -> NDArray[np.int32]:
     pen = ImageDraw.Draw(canvas)
     counts: dict[int, int] = {}
     for position, outline in enumerate(polygons.objects):
+        if outline.deleted:
+            continue
         group = outline.label not in _IDS and outline.label.endswith("group")
         id_ = _IDS.get(outline.label.removesuffix("group") if group else outline.label)
         if id_ is None:
@@ -128,8 +158,8 @@ def draw(polygons: Polygons, notes: Notes) -> NDArray[np.int32]:
             counts[id_] = counts.get(id_, -1) + 1
             id_ = id_ * STEP + counts[id_]
         points = outline.polygon
-        if len(points) < 3 or any(abs(value) > MAX_COORDINATE for point in points for value in point):
-            detail = f"{len(points)} points; 3 or more within {MAX_COORDINATE:.0f} pixels are right"
+        if len(points) < 2 or any(abs(value) > MAX_COORDINATE for point in points for value in point):
+            detail = f"{len(points)} points; 2 or more within {MAX_COORDINATE:.0f} pixels are right"
             notes.dropped(f"objects[{position}]", "polygon: cannot be drawn", detail)
             continue
         pen.polygon(points, fill=id_)
@@ -138,23 +168,30 @@ def draw(polygons: Polygons, notes: Notes) -> NDArray[np.int32]:
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose labels are there."""
-    return tuple(split for split in SPLITS if (root / "gtFine" / split).is_dir())
+    return tuple(split for split in SPLITS if any((root / place).is_dir() for place in _label_places(split)))
+
+
+def _label_places(split: str) -> list[str]:
+    return _places(_kind(split), split.removeprefix(COARSE))
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """List one split: a slot for every name that has a photo or labels. Raises `SourceError`."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    folder = first_folder(root, [f"gtFine/{split}"], f"split {split!r}")
-    photo_folder = f"leftImg8bit/{split}"
-    labels = list(files_below(root, folder, lambda name: name.endswith(tuple(f"_gtFine_{kind}" for kind in KINDS))))
+    folder = first_folder(root, _label_places(split), f"split {split!r}")
+    places = _places("leftImg8bit", split.removeprefix(COARSE))
+    photo_folder = next((place for place in places if (root / place).is_dir()), places[0])
+    endings = tuple(f"_{_kind(split)}_{kind}" for kind in KINDS)
+    labels = list(files_below(root, folder, lambda name: name.endswith(endings)))
     photos = files_below(root, photo_folder, lambda name: name.endswith("_leftImg8bit.png"))
-    stems = {path.removeprefix(f"{folder}/").rpartition("_gtFine_")[0] for path in labels}
+    stems = {path.removeprefix(f"{folder}/").rpartition(f"_{_kind(split)}_")[0] for path in labels}
     stems |= {path.removeprefix(f"{photo_folder}/").removesuffix("_leftImg8bit.png") for path in photos}
     faults: list[Drop] = []
     files = tuple(root / path for path in labels)
     vocabulary = tuple(CATEGORIES.values())
-    return Slotted(NAME, split, folder, files, sorted(stems), _Split(root, split).record, str, faults, vocabulary)
+    reader = _Split(root, split, folder, photo_folder)
+    return Slotted(NAME, split, folder, files, sorted(stems), reader.record, str, faults, vocabulary)
 
 
 SOURCE = Source(
@@ -165,7 +202,7 @@ SOURCE = Source(
     offers=frozenset({"image", "boxes", "masks", "stuff", "segments_all"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

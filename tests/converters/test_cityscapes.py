@@ -77,7 +77,7 @@ def test_written_fixtures(shared_data: Callable[[str], Path]) -> None:
     root = shared_data("datumaro_format_fixtures") / "cityscapes_dataset" / "dataset"
     source = plugins.load("converters", NAME)
     assert source.find(root) == ("train", "val", "test")
-    for split in source.splits:
+    for split in source.find(root):
         records, _ = read(NAME, root, split)
         assert len(records) == len(list((root / "gtFine" / split).rglob("*_instanceIds.png")))
         assert all(record.exhaustive == (split != "test") for record in records)
@@ -100,13 +100,16 @@ def test_polygons_are_drawn_as_the_official_script_does(tmp_path: Path) -> None:
         {"label": "license plate", "polygon": [[0, 0], [5, 0], [5, 5]]},
         {"label": "car", "polygon": [[5, 0], [8, 0], [8, 1]]},
         {"label": "persongroup", "polygon": [[0, 4], [9, 4], [9, 5]]},
+        {"label": "truck", "polygon": [[0, 0], [9, 0], [9, 5]], "deleted": 1},
+        {"label": "sky", "polygon": [[0, 2], [1, 2]]},
     ]
     drops: list[object] = []
     notes = type("Notes", (), {"dropped": lambda self, *what: drops.append(what)})()
     import msgspec
 
     drawn = draw(msgspec.convert({"imgHeight": 6, "imgWidth": 10, "objects": objects}, Polygons), notes)
-    assert set(np.unique(drawn).tolist()) == {0, 26000, 26001, 24}
+    assert set(np.unique(drawn).tolist()) == {0, 26000, 26001, 24, 23}
+    assert (drawn == 23).sum() == 2  # two points are a line, as in the official script
     assert not drops
 
 
@@ -147,3 +150,33 @@ def test_one_line_when_there_are_no_labels(tmp_path: Path) -> None:
     for root in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(SourceError, match=r"gtFine/val/|no such folder"):
             plugins.load("converters", NAME).open(root, "val")
+
+
+def test_coarse_outlines_are_never_complete(tmp_path: Path) -> None:
+    """gtCoarse has its own folder and name; train_extra has no fine labels, and its photos lie beside the others."""
+    for part in ("train", "train_extra"):
+        tiny_photo(tmp_path / f"leftImg8bit/{part}/x/x_0_0_leftImg8bit.png", (4, 2))
+        grey(tmp_path / f"gtCoarse/{part}/x/x_0_0_gtCoarse_instanceIds.png", [[0, 7, 26000, 24]] * 2, np.uint16)
+    source = plugins.load("converters", NAME)
+    assert source.find(tmp_path) == ("coarse_train", "coarse_train_extra")
+    for split in source.find(tmp_path):
+        (record,), drops = read(NAME, tmp_path, split)
+        assert drops == []
+        assert [(region.category, region.crowd) for region in record.regions] == [
+            ("road", False), ("person", True), ("car", False),
+        ]  # fmt: skip
+        assert not record.exhaustive
+        assert {"car", "road"} <= set(record.not_exhaustive)
+
+
+def test_archives_unpacked_into_folders_of_their_names(tmp_path: Path) -> None:
+    frame(tmp_path, "a_0_0", [[7, 7, 26000, 7]] * 2)
+    for kind in ("gtFine", "leftImg8bit"):
+        (tmp_path / f"{kind}_trainvaltest").mkdir()
+        (tmp_path / kind).rename(tmp_path / f"{kind}_trainvaltest" / kind)
+    assert plugins.load("converters", NAME).find(tmp_path) == ("val",)
+    (record,), drops = read(NAME, tmp_path, "val")
+    assert drops == []
+    assert record.photo is not None
+    assert record.photo.path == "leftImg8bit_trainvaltest/leftImg8bit/val/x/a_0_0_leftImg8bit.png"
+    assert [region.category for region in record.regions] == ["road", "car"]
