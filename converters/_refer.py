@@ -47,12 +47,9 @@ class RefRow(msgspec.Struct, gc=False):
     no_target: bool | None = None
 
     def targets(self) -> tuple[int, ...]:
-        """The annotations meant. Raises `Fault` where `no_target` says otherwise."""
+        """The annotations meant, as the official loaders read them: by `ann_id` alone."""
         ids = self.ann_id if isinstance(self.ann_id, list) else [self.ann_id]
-        found = tuple(dict.fromkeys(number for number in ids if number != -1))
-        if self.no_target is not None and self.no_target != (not found):
-            raise Fault("ref: no_target disagrees", f"no_target {self.no_target} with ann_id {self.ann_id}")
-        return found
+        return tuple(dict.fromkeys(number for number in ids if number != -1))
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,10 @@ class Dataset:
     splits: Mapping[str, tuple[str, str]]
 
     def places(self, file_name: str) -> list[str]:
-        """Where a file may be, relative to the root: in the data set's folder, `data/`'s, or the root itself."""
+        """Where a file may be, relative to the root: in the data set's folder, below other folders, or the root itself."""
         names = [file_name, re.sub(r"\.p$", ".json", file_name), re.sub(r"\.json$", ".p", file_name)]
-        return [
-            f"{base}{name}" for base in (f"{self.folder}/", f"data/{self.folder}/", "") for name in dict.fromkeys(names)
-        ]
+        bases = (f"{self.folder}/", f"data/{self.folder}/", f"coco/{self.folder}/", f"{self.folder}/{self.folder}/", "")
+        return [f"{base}{name}" for base in bases for name in dict.fromkeys(names)]
 
     def find(self, root: Path) -> tuple[str, ...]:
         """The splits whose refs file is there; which splits the file holds is known only when it is read."""
@@ -195,14 +191,19 @@ class ReferSplit:
         rows = {row.id: row for row in self.table.by_image[image.id]}
         wanted: list[tuple[RefRow, tuple[int, ...]]] = []
         for ref in self.refs[image.id]:
+            targets, where = ref.targets(), f"image {image.id}, ref {ref.ref_id}"
+            if ref.no_target is not None and ref.no_target != (not targets):
+                detail = f"no_target {ref.no_target} with ann_id {ref.ann_id}; ann_id counts, as in the official loader"
+                notes.mended(where, "ref: no_target disagrees", detail)
             try:
-                targets = ref.targets()
+                if not ref.sentences:
+                    raise Fault("ref: no sentences", "one or more are right; the official loader asks nothing either")
                 unknown = [number for number in targets if number not in rows]
                 if unknown:
                     raise Fault("ref: unknown annotation", f"{unknown} are no annotations of image {image.id}")
                 wanted.append((ref, targets))
             except Fault as fault:
-                notes.dropped(f"image {image.id}, ref {ref.ref_id}", fault.reason, fault.detail)
+                notes.dropped(where, fault.reason, fault.detail)
         used = {number for _, targets in wanted for number in targets}
         of_instances = Notes(self.source, self.split, self.instances_file, notes.report)
         found = regions(image, [row for row in rows.values() if row.id in used], self.table.categories, of_instances)

@@ -106,8 +106,9 @@ def test_one_several_or_no_targets(tmp_path: Path) -> None:
     ]
     write(tmp_path, refs, folder="grefcoco", name="grefs(unc).json")
     records, drops = read("grefcoco", tmp_path, "val")
-    assert [one.region_ids for one in records[0].expressions[::2]] == [("1", "2"), (), ()]
+    assert [one.region_ids for one in records[0].expressions[::2]] == [("1", "2"), (), (), ("2",), ()]
     assert reasons(drops) == {"ref: no_target disagrees": 2}
+    assert all(drop.repaired for drop in drops), "the official loader goes by ann_id alone"
 
 
 def test_a_photo_that_only_has_no_target_expressions_is_a_record(tmp_path: Path) -> None:
@@ -123,6 +124,7 @@ BAD_REFS: list[tuple[str, Any, str]] = [
     ("unknown image", ref(2, image_id=12345), "ref: unknown image"),
     ("id twice", ref(1), "ref: id twice"),
     ("no sentences", ref(2, sentences=...), "ref: unreadable row"),
+    ("an empty list of sentences", ref(2, sentences=[]), "ref: no sentences"),  # gRefCOCO's val has some
     ("sentence without words", ref(2, sentences=[{"sent_id": 5, "sent": " \n"}]), "sentence: empty"),
     ("ann_id is text", ref(2, "first"), "ref: unreadable row"),
     ("not a dict", "ref", "ref: unreadable row"),
@@ -191,7 +193,7 @@ def test_a_broken_pickle_is_one_clear_line(tmp_path: Path, refs: bytes) -> None:
         ("coco/train2017", "{:012d}.jpg"),
     ],
 )
-@pytest.mark.parametrize("folder", ["refcoco+", "data/refcoco+", "."])
+@pytest.mark.parametrize("folder", ["refcoco+", "data/refcoco+", "coco/refcoco+", "refcoco+/refcoco+", "."])
 def test_everyday_layouts(tmp_path: Path, folder: str, photos: str, spelling: str) -> None:
     write(tmp_path, [ref(1)], folder=folder, photos=photos, spelling=spelling)
     records, drops = read("refcoco_plus", tmp_path, "val")
