@@ -15,12 +15,16 @@ PHOTO_FOLDERS = ("VG_100K", "VG_100K_2", "images/VG_100K", "images2/VG_100K_2", 
 
 
 class ImageRow(msgspec.Struct, gc=False):
-    """A row of `image_data.json`."""
+    """A row of `image_data.json`; version 1.0 calls its id `id`."""
 
-    image_id: int
     width: int
     height: int
+    image_id: int = -1
+    id: int = -1
     coco_id: int | None = None
+
+    def __post_init__(self) -> None:
+        self.image_id = self.image_id if self.image_id >= 0 else self.id
 
 
 def read_images(path: Path, notes: Notes) -> dict[int, ImageRow]:
@@ -28,7 +32,9 @@ def read_images(path: Path, notes: Notes) -> dict[int, ImageRow]:
     found: dict[int, ImageRow] = {}
     with paused_gc():
         for n, row in list_rows(path, ImageRow, notes):
-            if row.image_id in found:
+            if row.image_id < 0:
+                notes.dropped(f"row {n}", "image: no id", "`image_id` (or `id`, in version 1.0) is right")
+            elif row.image_id in found:
                 notes.dropped(f"row {n}", "image: id twice", f"image {row.image_id}; the first one is kept")
             else:
                 found[row.image_id] = row

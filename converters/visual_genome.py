@@ -1,7 +1,8 @@
 """Visual Genome: phrases about regions, objects with attributes, questions.
 
-Format: visualgenome.org/api, "Data readme" (files of version 1.2 and later; the readme's `image_id` is `id` in some). There
-is no official split: all photos are `train`. The lists of a photo stay bytes until its record is asked for.
+Format: visualgenome.org/api, "Data readme", versions 1.0 (ids are called `id`, names `object_names` in attributes), 1.2
+(the readme's `image_id` is `id` in some files) and 1.4 (fewer, merged objects under the ids of 1.2). There is no official
+split: all photos are `train`. The lists of a photo stay bytes until its record is asked for.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ REGIONS, OBJECTS, ATTRIBUTES, QUESTIONS = (
     "attributes.json",
     "question_answers.json",
 )
+OPTIONAL = (OBJECTS, ATTRIBUTES, QUESTIONS)
 LAYOUT = """\
 <root>/image_data.json
 <root>/region_descriptions.json
-<root>/objects.json                         optional; attributes.json, which has the same objects, goes before it
-<root>/attributes.json                      optional
+<root>/objects.json                         optional
+<root>/attributes.json                      optional; says of the same objects what they are like, and is enough alone
 <root>/question_answers.json                optional
 <root>/VG_100K/<id>.jpg, <root>/VG_100K_2/<id>.jpg        (or below images/ and images2/)"""
 
@@ -54,32 +56,66 @@ class PhotoRow(msgspec.Struct, gc=False):
 class RegionRow(msgspec.Struct, gc=False):
     """A described region, pixels."""
 
-    region_id: int
     x: float
     y: float
     width: float
     height: float
     phrase: str
+    region_id: int = -1
+    id: int = -1
+
+    def number(self) -> int:
+        """Its id. Raises `Fault` when it has none."""
+        return _number(self.region_id, self.id, "region")
 
 
 class ObjectRow(msgspec.Struct, gc=False):
-    """An object, pixels; `attributes` only in `attributes.json`."""
+    """An object, pixels; `attributes` only in `attributes.json`, `merged_object_ids` only in version 1.4."""
 
-    object_id: int
     x: float
     y: float
     w: float
     h: float
-    names: list[str]
+    object_id: int = -1
+    id: int = -1
+    names: list[str] = []
+    object_names: list[str] = []
     attributes: list[str] | None = None
+    merged_object_ids: list[int] = []
+
+    def number(self) -> int:
+        """Its id. Raises `Fault` when it has none."""
+        return _number(self.object_id, self.id, "object")
+
+    def name(self) -> str:
+        """The first of its names that says something."""
+        return next((one_line(name) for name in (*self.names, *self.object_names) if name.strip()), "")
+
+    def keys(self) -> list[tuple[object, ...]]:
+        """What ties attributes to it: its own id and those merged into it; in version 1.0, whose attributes are numbered
+        on their own, its box and name."""
+        if self.object_id < 0:
+            return [(self.x, self.y, self.w, self.h, self.name())]
+        return [(number,) for number in (self.object_id, *self.merged_object_ids)]
 
 
 class QaRow(msgspec.Struct, gc=False):
     """A question with its one answer."""
 
-    qa_id: int
     question: str
     answer: str
+    qa_id: int = -1
+    id: int = -1
+
+    def number(self) -> int:
+        """Its id. Raises `Fault` when it has none."""
+        return _number(self.qa_id, self.id, "question")
+
+
+def _number(id_: int, older: int, what: str) -> int:
+    if max(id_, older) < 0:
+        raise Fault(f"{what}: no id", f"`{'qa' if what == 'question' else what}_id` (or `id`, in version 1.0) is right")
+    return id_ if id_ >= 0 else older
 
 
 @dataclass(frozen=True)
@@ -87,6 +123,7 @@ class _Photo:
     image: ImageRow
     regions: msgspec.Raw
     objects: msgspec.Raw
+    attributes: msgspec.Raw
     qas: msgspec.Raw
 
 
@@ -94,7 +131,6 @@ class _Photo:
 class _Split:
     photos: Photos
     images: dict[int, ImageRow]
-    objects_file: str
 
     def record(self, slot: _Photo, notes: Notes) -> Record:
         image = slot.image
@@ -102,7 +138,6 @@ class _Split:
         photo = self.photos.photo(f"{image.image_id}.jpg", vg_identity(image.image_id, self.images), size_wh)
         of = f"image {image.image_id}"
         described = _described(slot.regions, size_wh, of, notes)
-        elsewhere = Notes(NAME, "train", self.objects_file, notes.report)
         asked = Notes(NAME, "train", QUESTIONS, notes.report)
         return Record(
             id=str(image.image_id),
@@ -111,7 +146,7 @@ class _Split:
             licence=LICENCE,
             origin=Origin(REGIONS, of),
             photo=photo,
-            regions=(*described, *_objects(slot.objects, size_wh, of, elsewhere)),
+            regions=(*described, *_objects(slot, size_wh, of, notes)),
             expressions=tuple(Expression(region.id, region.captions[0], (region.id,)) for region in described),
             questions=_questions(slot.qas, of, asked),
         )
@@ -123,9 +158,10 @@ def _empty(raw: msgspec.Raw) -> bool:
 
 def _described(raw: msgspec.Raw, size_wh: tuple[int, int], of: str, notes: Notes) -> list[Region]:
     found: dict[str, Region] = {}
-    for _, row in [] if _empty(raw) else rows_inside(raw, RegionRow, f"{of}, region", notes):
-        where, id_ = f"{of}, region {row.region_id}", f"r{row.region_id}"
+    for n, row in [] if _empty(raw) else rows_inside(raw, RegionRow, f"{of}, region", notes):
+        where = f"{of}, region {n}"
         try:
+            id_, where = f"r{row.number()}", f"{of}, region {row.number()}"
             phrase = one_line(row.phrase)
             if not phrase or id_ in found:
                 reason = "phrase: empty" if not phrase else "region: id twice"
@@ -138,33 +174,47 @@ def _described(raw: msgspec.Raw, size_wh: tuple[int, int], of: str, notes: Notes
     return list(found.values())
 
 
-def _objects(raw: msgspec.Raw, size_wh: tuple[int, int], of: str, notes: Notes) -> list[Region]:
+def _objects(slot: _Photo, size_wh: tuple[int, int], of: str, notes: Notes) -> list[Region]:
+    """The objects of `objects.json` (or, without, of `attributes.json`), with what `attributes.json` says of them."""
+    listed = Notes(NAME, "train", ATTRIBUTES if _empty(slot.objects) else OBJECTS, notes.report)
+    said: dict[tuple[object, ...], dict[str, None]] = {}
+    described: list[tuple[int, ObjectRow]] = []
+    if not _empty(slot.attributes):
+        described = rows_inside(
+            slot.attributes, ObjectRow, f"{of}, object", Notes(NAME, "train", ATTRIBUTES, notes.report)
+        )
+    for _, row in described:
+        words = (one_line(word) for word in row.attributes or () if word.strip())
+        said.setdefault(row.keys()[0], {}).update(dict.fromkeys(words))
+    rows = described if _empty(slot.objects) else rows_inside(slot.objects, ObjectRow, f"{of}, object", listed)
     found: dict[str, Region] = {}
-    for _, row in [] if _empty(raw) else rows_inside(raw, ObjectRow, f"{of}, object", notes):
-        where, id_ = f"{of}, object {row.object_id}", f"o{row.object_id}"
+    for n, row in rows:
+        where = f"{of}, object {n}"
         try:
-            name = next((one_line(name) for name in row.names if name.strip()), "")
+            id_, where, name = f"o{row.number()}", f"{of}, object {row.number()}", row.name()
             if not name or id_ in found:
                 reason = "object: no name" if not name else "object: id twice"
                 raise Fault(reason, f"names {row.names!r:.60}; one name or more, and one id each, are right")
-            box = clipped_box((row.x, row.y, row.w, row.h), None, size_wh, notes, where)
+            box = clipped_box((row.x, row.y, row.w, row.h), None, size_wh, listed, where)
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            listed.dropped(where, fault.reason, fault.detail)
             continue
-        attributes = dict.fromkeys(one_line(word) for word in row.attributes or () if word.strip())
+        attributes = dict.fromkeys(word for key in row.keys() for word in said.get(key, ()))
         found[id_] = Region(id=id_, category=name, box_xyxy=box, attributes=tuple(attributes))
     return list(found.values())
 
 
 def _questions(raw: msgspec.Raw, of: str, notes: Notes) -> tuple[Question, ...]:
     found: dict[int, Question] = {}
-    for _, row in [] if _empty(raw) else rows_inside(raw, QaRow, f"{of}, question", notes):
-        where = f"{of}, question {row.qa_id}"
+    for n, row in [] if _empty(raw) else rows_inside(raw, QaRow, f"{of}, question", notes):
+        where = f"{of}, question {n}"
         try:
-            if not row.answer.strip() or row.qa_id in found:
-                reason = "question: id twice" if row.qa_id in found else "question: no answer"
+            number = row.number()
+            where = f"{of}, question {number}"
+            if not row.answer.strip() or number in found:
+                reason = "question: id twice" if number in found else "question: no answer"
                 raise Fault(reason, f"{row.question[:60]!r}; one answer, and one id each, are right")
-            found[row.qa_id] = question(str(row.qa_id), asked_words(row.question), [row.answer])
+            found[number] = question(str(number), asked_words(row.question), [row.answer])
         except Fault as fault:
             notes.dropped(where, fault.reason, fault.detail)
     return tuple(found.values())
@@ -196,21 +246,26 @@ def open_split(root: Path, split: str) -> Slotted[_Photo]:
     faults: list[Drop] = []
     images = read_images(files[0], Notes(NAME, split, IMAGE_DATA, faults.append))
     regions = _by_photo(files[1], images, faults)
-    objects_file = ATTRIBUTES if (root / ATTRIBUTES).is_file() else OBJECTS
-    optional = [find_file(root, [name], "train") for name in (objects_file, QUESTIONS) if (root / name).is_file()]
+    optional = [find_file(root, [name], "train") for name in OPTIONAL if (root / name).is_file()]
     tables = {path.name: _by_photo(path, images, faults) for path in optional}
-    objects, asked = tables.get(objects_file, {}), tables.get(QUESTIONS, {})
     nothing = PhotoRow()
-    slots: list[_Photo] = []
-    for id_, image in images.items():
-        of = objects.get(id_, nothing)
-        things = of.objects if _empty(of.attributes) else of.attributes
-        slots.append(_Photo(image, regions.get(id_, nothing).regions, things, asked.get(id_, nothing).qas))
+    objects, attributes, asked = ({id_: tables.get(name, {}).get(id_, nothing) for id_ in images} for name in OPTIONAL)
+    slots = [
+        _Photo(
+            image, regions.get(id_, nothing).regions, objects[id_].objects, _list_of(attributes[id_]), asked[id_].qas
+        )
+        for id_, image in images.items()
+    ]
     photos = photos_in(root, PHOTO_FOLDERS, (f"{id_}.jpg" for id_ in images), "split 'train'")
-    reader = _Split(photos, images, objects_file)
     return Slotted(
-        NAME, split, REGIONS, [*files, *optional], slots, reader.record, lambda s: f"image {s.image.image_id}", faults
-    )
+        NAME, split, REGIONS, [*files, *optional], slots, _Split(photos, images).record,
+        lambda s: f"image {s.image.image_id}", faults,
+    )  # fmt: skip
+
+
+def _list_of(row: PhotoRow) -> msgspec.Raw:
+    """The list of a photo in `attributes.json`, which some versions call `objects`."""
+    return row.objects if _empty(row.attributes) else row.attributes
 
 
 SOURCE = Source(
@@ -221,7 +276,7 @@ SOURCE = Source(
     offers=frozenset({"image", "region_captions", "expressions", "questions"}),
     splits=("train",),
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

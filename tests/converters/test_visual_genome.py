@@ -149,3 +149,41 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         source.open(tmp_path, "train")
     with pytest.raises(SourceError, match="no official ones"):
         source.open(tmp_path, "val")
+
+
+def test_version_1_0_has_other_names(tmp_path: Path) -> None:
+    """Its ids are all called `id`; attributes are rows of their own, numbered on their own, tied by box and name."""
+    box = {"x": 0, "y": 0, "w": 80, "h": 60}
+    region = {key: value for key, value in REGION.items() if key != "region_id"} | {"id": 1, "image": 7}
+    said = [
+        box | {"id": n, "object_names": ["table"], "attributes": [word]} for n, word in ((91, "brown"), (92, "old"))
+    ]
+    other = {"x": 1, "y": 0, "w": 9, "h": 9, "id": 93, "object_names": ["table"], "attributes": ["new"]}
+    root = folder(tmp_path, regions=[region], objects=[*said, other], images=[{**IMAGE, "id": 7, "image_id": -1}])
+    (root / "objects.json").write_text(json.dumps([{"id": 7, "objects": [box | {"id": 5, "names": ["table"]}]}]))
+    (root / "question_answers.json").write_text(json.dumps([{"id": 7, "qas": [{**QA, "image_id": 7}]}]))
+    (record,), drops = read(NAME, root, "train")
+    assert drops == []
+    assert record.photo is not None
+    assert record.photo.id == "coco:42"
+    assert [(region.id, region.category, region.attributes) for region in record.regions] == [
+        ("r1", "", ()), ("o5", "table", ("brown", "old")),
+    ]  # fmt: skip
+
+
+def test_version_1_4_has_merged_objects_with_the_attributes_of_1_2(tmp_path: Path) -> None:
+    old = [{**OBJECT, "object_id": n, "attributes": [word]} for n, word in ((1, "brown"), (2, "old"), (3, "dirty"))]
+    merged = {key: value for key, value in OBJECT.items() if key != "attributes"} | {"merged_object_ids": [2]}
+    root = folder(tmp_path, objects=old)
+    (root / "objects.json").write_text(json.dumps([{"image_id": 7, "objects": [merged], "image_url": "x"}]))
+    (record,), drops = read(NAME, root, "train")
+    assert drops == []
+    assert [(r.id, r.attributes) for r in record.regions if r.category] == [("o1", ("brown", "old"))]
+
+
+def test_rows_without_an_id_are_said(tmp_path: Path) -> None:
+    bare = [{key: value for key, value in row.items() if not key.endswith("_id")} for row in (REGION, OBJECT, QA)]
+    root = folder(tmp_path, regions=[bare[0]], objects=[bare[1]], qas=[bare[2]])
+    (record,), drops = read(NAME, root, "train")
+    assert (record.regions, record.questions) == ((), ())
+    assert sorted(drop.reason for drop in drops) == ["object: no id", "question: no id", "region: no id"]
