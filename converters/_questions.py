@@ -5,6 +5,7 @@ Their photos are COCO's of 2014, found in the folders that users keep them in; s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from converters._photos import coco_identity, photos_in
 from converters._rows import Slotted
 from vtinstruct.record import Drop, Origin, Question, Record
 
+_NUMBERED = re.compile(r"(?:COCO_\w+20\d\d_)?0*(\d{1,18})\.\w+")  # COCO's names of any year, Visual Genome's
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -57,7 +59,7 @@ def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
 @dataclass(frozen=True)
 class Asked(Generic[Value]):
     """A split of questions by photo. `groups` has the rows of every photo's file name; `question` turns a row into a
-    question (it may raise `Fault`), `row_name` names a row in the file."""
+    question (it may raise `Fault`), `row_name` names a row in the file, `identity` is a photo's across sources."""
 
     source: str
     split: str
@@ -67,6 +69,7 @@ class Asked(Generic[Value]):
     groups: Mapping[str, list[Value]]
     question: Callable[[Value, Notes], Question]
     row_name: Callable[[Value], str]
+    identity: Callable[[str], str] = coco_identity
 
     def opened(self, folders: list[Candidate], files: Iterable[Path], faults: list[Drop]) -> Slotted[str]:
         """Find the photos and make every photo a slot. Raises `SourceError`."""
@@ -74,7 +77,7 @@ class Asked(Generic[Value]):
         relative = self.file.relative_to(self.root).as_posix()
 
         def make(name: str, notes: Notes) -> Record:
-            photo = photos.photo(name, coco_identity(name))
+            photo = photos.photo(name, self.identity(name))
             questions: dict[str, Question] = {}
             for row in self.groups[name]:
                 try:
@@ -88,7 +91,7 @@ class Asked(Generic[Value]):
                 else:
                     questions[found.id] = found
             return Record(
-                id=photo.id.removeprefix("coco:"),
+                id=str(int(number[1])) if (number := _NUMBERED.fullmatch(name)) is not None else photo.id,
                 source=self.source,
                 split=self.split,
                 licence=self.licence,

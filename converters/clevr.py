@@ -1,7 +1,9 @@
-"""CLEVR 1.0: questions about rendered shapes. The program of a question, run on its scene, tells which objects the answer
-rests on (points), and why (the steps in words); where it gives another answer than the file, neither is kept.
+"""CLEVR 1.0 and CLEVR-CoGenT: questions about rendered shapes. The program of a question, run on its scene, tells which
+objects the answer rests on (points), and why (the steps in words); where it gives another answer than the file, neither
+is kept.
 
-Format: cs.stanford.edu/people/jcjohns/clevr, README of CLEVR_v1.0.zip. The test split has questions only.
+Format: cs.stanford.edu/people/jcjohns/clevr, README of CLEVR_v1.0.zip. The test splits have questions only. CoGenT's condition A
+and B differ in the colours that cubes and cylinders may have.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from vtinstruct.source import Source, SourceError
 
 NAME = "clevr"
 LICENCE = "CC-BY-4.0"
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test", "trainA", "valA", "testA", "valB", "testB")
+BASES = ("", "CLEVR_v1.0/", "CLEVR_CoGenT_v1.0/")
 LAYOUT = """\
-<root>/questions/CLEVR_{train,val,test}_questions.json      (<root> is CLEVR_v1.0)
-<root>/scenes/CLEVR_{train,val}_scenes.json                 optional: without them no points and no reasons
-<root>/images/{train,val,test}/CLEVR_<split>_<number>.png"""
+<root>/questions/CLEVR_<split>_questions.json       (<root> is CLEVR_v1.0, CLEVR_CoGenT_v1.0, or what holds them)
+<root>/scenes/CLEVR_<split>_scenes.json             optional: without them no points and no reasons
+<root>/images/<split>/CLEVR_<split>_<number>.png"""
 
 
 class StepRow(msgspec.Struct, gc=False):
@@ -147,30 +150,31 @@ def _grounds(
     return tuple(points), outcome.reason
 
 
-def _questions_place(split: str) -> str:
-    return f"questions/CLEVR_{split}_questions.json"
+def _questions_places(split: str) -> list[str]:
+    return [f"{base}questions/CLEVR_{split}_questions.json" for base in BASES]
 
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose questions are there."""
-    return tuple(split for split in SPLITS if (root / _questions_place(split)).is_file())
+    return tuple(split for split in SPLITS if any((root / place).is_file() for place in _questions_places(split)))
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """Parse questions and scenes of one split; a picture is a slot. Raises `SourceError`."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME} in {root}; known: {', '.join(SPLITS)}")
-    path = find_file(root, [_questions_place(split)], f"split {split!r}", find(root))
+    path = find_file(root, _questions_places(split), f"split {split!r}", find(root))
     file = path.relative_to(root).as_posix()
+    base = file.removesuffix(f"questions/CLEVR_{split}_questions.json")
     faults: list[Drop] = []
     rows = rows_below(path, "questions", QuestionRow, Notes(NAME, split, file, faults.append))
     groups = grouped((row.image_filename, row) for _, row in rows)
-    files, scenes, place = [path], {}, f"scenes/CLEVR_{split}_scenes.json"
+    files, scenes, place = [path], {}, f"{base}scenes/CLEVR_{split}_scenes.json"
     if (root / place).is_file():
         files.append(find_file(root, [place], split))
         listed = rows_below(files[1], "scenes", SceneRow, Notes(NAME, split, place, faults.append))
         scenes = {row.image_filename: row for _, row in listed}
-    photos = photos_in(root, (f"images/{split}", "images", ""), groups, f"split {split!r}")
+    photos = photos_in(root, (f"{base}images/{split}", f"{base}images", base.rstrip("/")), groups, f"split {split!r}")
     reader = _Split(split, file, photos, groups, scenes)
     return Slotted(NAME, split, file, files, list(groups), reader.record, lambda name: f"image {name}", faults)
 
@@ -183,7 +187,7 @@ SOURCE = Source(
     offers=frozenset({"image", "questions", "reasons", "point_answers"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

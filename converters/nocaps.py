@@ -1,6 +1,7 @@
 """nocaps: captions of Open Images photos with things that COCO's captions never name; ten a photo, for evaluation only.
 
-Format: nocaps.org, COCO captions plus `open_images_id` and `domain`. The captions of the test split are held back.
+Format: nocaps.org, COCO captions plus `open_images_id` and `domain`. The captions of the test split are held back; those of
+val are public, and where only its list of photos is there, val has no captions either.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from vtinstruct.source import Source, SourceError
 
 NAME = "nocaps"
 LICENCE = "LicenseRef-nocaps"
-FILES = {"val": "nocaps_val_4500_captions.json", "test": "nocaps_test_image_info.json"}
-FOLDERS = ("annotations",)
+FILES = {
+    "val": ("nocaps_val_4500_captions.json", "nocaps_val_image_info.json"),
+    "test": ("nocaps_test_image_info.json",),
+}
+FOLDERS = ("annotations", "nocaps", "data/nocaps")
 PHOTO_FOLDERS = {
     "val": ("val", "validation", "images/val", "images", ""),
     "test": ("test", "images/test", "images", ""),
 }
 LAYOUT = """\
-<root>/nocaps_val_4500_captions.json        (or in annotations/)
+<root>/nocaps_val_4500_captions.json        (or in annotations/, nocaps/; or nocaps_val_image_info.json: no captions)
 <root>/nocaps_test_image_info.json          photos only: the captions are held back
 <root>/{val,test}/<open_images_id>.jpg      (or validation/, images/<split>/, images/)"""
 
@@ -69,19 +73,24 @@ class _Split:
 
 def find(root: Path) -> tuple[str, ...]:
     """The splits whose file is there."""
-    return tuple(split for split, name in FILES.items() if there(root, name, *FOLDERS))
+    return tuple(split for split in FILES if _file(root, split))
+
+
+def _file(root: Path, split: str) -> str:
+    """The first of a split's files that is there; "" when none is."""
+    return next((name for name in FILES[split] if there(root, name, *FOLDERS)), "")
 
 
 def open_split(root: Path, split: str) -> Slotted[ImageRow]:
     """Parse one file. Raises `SourceError`."""
     if split not in FILES:
         raise SourceError(f"{split!r} is no split of {NAME} in {root}; known: {', '.join(FILES)}")
-    path = open_file(root, FILES[split], split, *FOLDERS, known=find(root))
+    path = open_file(root, _file(root, split) or FILES[split][0], split, *FOLDERS, known=find(root))
     file = path.relative_to(root).as_posix()
     faults: list[Drop] = []
     notes = Notes(NAME, split, file, faults.append)
     captions: dict[int, list[str]] = {}
-    if split == "val":
+    if path.name.endswith("_captions.json"):
         tables = rows_below_keys(path, {"images": ImageRow, "annotations": CaptionRow}, notes)
         captions = grouped((row.image_id, row.caption) for _, row in tables["annotations"])
         listed = tables["images"]

@@ -2,7 +2,7 @@
 
 Format: Jingkang50/OpenPSG, `openpsg/datasets/psg.py`: `psg.json`, relations as (subject, object, predicate) positions. A photo's
 relations are read as one grounded caption, a sentence each ("person holding umbrella."). As there, photos without relations are
-in no split.
+in no split. The files of the challenge (`psg_train_val.json`, `psg_val_test.json`) tell train from val in the same way.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from vtinstruct.record import Category, Drop, GroundedText, Origin, Record, Regi
 from vtinstruct.source import Source, SourceError
 
 NAME = "openpsg"
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "val")
 LICENCE = "CC-BY-4.0"  # COCO's, for the segments; the relations come with the MIT licence of the code
-PLACES = ("psg.json", "psg/psg.json", "data/psg/psg.json", "annotations/psg.json")
+FOLDERS = ("", "psg/", "data/psg/", "annotations/")
+FILES = {
+    "train": ("psg.json", "psg_train_val.json"),
+    "test": ("psg.json",),
+    "val": ("psg_train_val.json", "psg_val_test.json"),
+}
 BASES = ("coco", "data/coco", "annotations", "coco/annotations", "")
 LAYOUT = """\
-<root>/psg/psg.json                                       (or psg.json, annotations/psg.json)
+<root>/psg/psg.json                                       (or without psg/, or in annotations/, data/psg/)
+<root>/psg/psg_{train_val,val_test}.json                  of the challenge: train and val (the test part has no relations)
 <root>/coco/panoptic_{train2017,val2017}/<id>.png         (or without coco/, or in annotations/)
 <root>/coco/{train2017,val2017}/<id>.jpg                  (or without coco/, or in images/)"""
 
@@ -110,15 +116,19 @@ def _spoken(name: str) -> str:
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """Both splits are in one file."""
-    return SPLITS if any((root / place).is_file() for place in PLACES) else ()
+    """The splits whose file is there; a file holds two."""
+    return tuple(split for split in SPLITS if any((root / place).is_file() for place in _places(split)))
+
+
+def _places(split: str) -> list[str]:
+    return [f"{folder}{name}" for name in FILES[split] for folder in FOLDERS]
 
 
 def open_split(root: Path, split: str) -> Slotted[PsgRow]:
     """Parse the file and keep the rows of one split. Raises `SourceError`."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    path = find_file(root, PLACES, "the scene graphs")
+    path = find_file(root, _places(split), "the scene graphs")
     relative = path.relative_to(root).as_posix()
     faults: list[Drop] = []
     notes = Notes(NAME, split, relative, faults.append)
@@ -137,7 +147,7 @@ def open_split(root: Path, split: str) -> Slotted[PsgRow]:
     slots: dict[str, PsgRow] = {}
     for row in tables["data"]:
         id_ = str(row.image_id)
-        if not row.relations or (id_ in tested) != (split == "test"):
+        if not row.relations or (id_ in tested) != (split != "train"):
             continue
         if id_ in slots:
             notes.dropped(f"image {id_}", "image: id twice", "the first one is kept; unique ids are right")
@@ -167,7 +177,7 @@ SOURCE = Source(
     offers=frozenset({"image", "grounded_captions", "grounded_caption_masks"}),
     splits=SPLITS,
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

@@ -91,7 +91,7 @@ class ObjectRow(msgspec.Struct, gc=False):
         """The first of its names that says something."""
         return next((one_line(name) for name in (*self.names, *self.object_names) if name.strip()), "")
 
-    def keys(self) -> list[tuple[object, ...]]:
+    def ties(self) -> list[tuple[object, ...]]:
         """What ties attributes to it: its own id and those merged into it; in version 1.0, whose attributes are numbered
         on their own, its box and name."""
         if self.object_id < 0:
@@ -185,7 +185,7 @@ def _objects(slot: _Photo, size_wh: tuple[int, int], of: str, notes: Notes) -> l
         )
     for _, row in described:
         words = (one_line(word) for word in row.attributes or () if word.strip())
-        said.setdefault(row.keys()[0], {}).update(dict.fromkeys(words))
+        said.setdefault(row.ties()[0], {}).update(dict.fromkeys(words))
     rows = described if _empty(slot.objects) else rows_inside(slot.objects, ObjectRow, f"{of}, object", listed)
     found: dict[str, Region] = {}
     for n, row in rows:
@@ -199,7 +199,7 @@ def _objects(slot: _Photo, size_wh: tuple[int, int], of: str, notes: Notes) -> l
         except (Fault, GeometryError) as fault:
             listed.dropped(where, fault.reason, fault.detail)
             continue
-        attributes = dict.fromkeys(word for key in row.keys() for word in said.get(key, ()))
+        attributes = dict.fromkeys(word for key in row.ties() for word in said.get(key, ()))
         found[id_] = Region(id=id_, category=name, box_xyxy=box, attributes=tuple(attributes))
     return list(found.values())
 

@@ -27,12 +27,13 @@ LAYOUT = """\
 
 
 class Row(msgspec.Struct, gc=False):
-    """A row of the file."""
+    """A row of the file. Its README calls the photo's id `image_id`, the files call it `img_id`."""
 
-    img_id: int
     question: str
     explanation: list[str | float]
     answers: list[str]
+    img_id: int = -1
+    image_id: int = -1
     multiple_choice_answer: str = ""
     answer_type: str = ""
 
@@ -60,9 +61,16 @@ def open_split(root: Path, split: str) -> Slotted[str]:
         raise SourceError(f"{split!r} is no split of {NAME}; known: {', '.join(SPLITS)}")
     path = open_file(root, f"VQA-E_{split}_set.json", split, *FOLDERS, known=find(root))
     faults: list[Drop] = []
-    rows = list_rows(path, Row, Notes(NAME, split, path.relative_to(root).as_posix(), faults.append))
+    notes = Notes(NAME, split, path.relative_to(root).as_posix(), faults.append)
+    rows = list_rows(path, Row, notes)
     folder = SPLITS[split]
-    groups = grouped((coco_2014(folder, row.img_id), (n, row)) for n, row in rows)
+    known: list[tuple[str, tuple[int, Row]]] = []
+    for n, row in rows:
+        if (image_id := max(row.img_id, row.image_id)) >= 0:
+            known.append((coco_2014(folder, image_id), (n, row)))
+        else:
+            notes.dropped(f"row {n}", "row: no photo", "`img_id` (or `image_id`) is right")
+    groups = grouped(known)
     asked = Asked(NAME, split, LICENCE, root, path, groups, _question, lambda numbered: f"row {numbered[0]}")
     return asked.opened(coco_2014_folders(folder), [path], faults)
 

@@ -183,3 +183,28 @@ def test_test_split_and_missing_scenes(tmp_path: Path) -> None:
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"questions/CLEVR_test_questions\.json"):
         plugins.load("converters", NAME).open(tmp_path, "test")
+
+
+@pytest.mark.parametrize("base", ["", "CLEVR_CoGenT_v1.0/"])
+def test_cogent_has_two_conditions(tmp_path: Path, base: str) -> None:
+    program = [
+        {"function": "scene", "inputs": [], "value_inputs": []},
+        {"function": "count", "inputs": [0], "value_inputs": []},
+    ]
+    for split in ("trainA", "valB", "testB"):
+        name = f"CLEVR_{split}_000000.png"
+        row = {"image_filename": name, "question": "How many things are there?", "question_index": 0}
+        row |= {} if split == "testB" else {"answer": "3", "program": program}
+        for folder, key, content in (
+            ("questions", "questions", row),
+            ("scenes", "scenes", SCENE | {"image_filename": name}),
+        ):
+            (tmp_path / f"{base}{folder}").mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"{base}{folder}/CLEVR_{split}_{key}.json").write_text(json.dumps({key: [content]}))
+        tiny_photo(tmp_path / f"{base}images/{split}/{name}", (60, 40))
+    assert plugins.load("converters", NAME).find(tmp_path) == ("trainA", "valB", "testB")
+    for split in ("trainA", "valB", "testB"):
+        (record,), drops = read(NAME, tmp_path, split)
+        assert drops == []
+        assert len(record.regions) == 3
+        assert [answer.text for answer in record.questions[0].answers] == ([] if split == "testB" else ["3"])

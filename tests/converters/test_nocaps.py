@@ -55,6 +55,21 @@ def test_test_split_has_no_captions(tmp_path: Path) -> None:
     assert (record.captions, drops) == ((), [])
 
 
+def test_val_without_its_captions(tmp_path: Path) -> None:
+    """The official list of photos alone; where the captions come as well, they are read."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/nocaps_val_image_info.json").write_text(json.dumps({"images": [IMAGE]}))
+    tiny_photo(tmp_path / "val" / IMAGE["file_name"])
+    assert plugins.load("converters", NAME).find(tmp_path) == ("val",)
+    (record,), drops = read(NAME, tmp_path, "val")
+    assert (record.captions, drops) == ((), [])
+    row = {"image_id": 0, "id": 0, "caption": "A man."}
+    content = {"images": [IMAGE], "annotations": [row]}
+    (tmp_path / "annotations/nocaps_val_4500_captions.json").write_text(json.dumps(content))
+    (record,), drops = read(NAME, tmp_path, "val")
+    assert (record.captions, drops) == (("A man.",), [])
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nocaps_val_4500_captions\.json"):
         plugins.load("converters", NAME).open(tmp_path, "val")

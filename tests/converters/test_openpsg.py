@@ -126,3 +126,19 @@ def test_one_line_when_something_is_missing(tmp_path: Path) -> None:
     (root / "coco/panoptic_train2017").rename(root / "elsewhere")
     with pytest.raises(SourceError, match="annotations/panoptic_train2017"):
         source.open(root, "train")
+
+
+def test_files_of_the_challenge(tmp_path: Path) -> None:
+    """Their test photos have no relations; what psg.json calls test is val there, and psg.json goes before them."""
+    root, _ = write(NAME, tmp_path)
+    before = {split: read_spoken(NAME, root, split)[0] for split in ("train", "test")}
+    (root / "psg/psg.json").rename(root / "psg/psg_train_val.json")
+    assert plugins.load("converters", NAME).find(root) == ("train", "val")
+    assert [record.id for record in read_spoken(NAME, root, "train")[0]] == [record.id for record in before["train"]]
+    assert [record.grounded_captions for record in read_spoken(NAME, root, "val")[0]] == [
+        record.grounded_captions for record in before["test"]
+    ]
+    (root / "psg/psg_train_val.json").rename(root / "psg/psg_val_test.json")
+    assert plugins.load("converters", NAME).find(root) == ("val",)
+    with pytest.raises(SourceError, match=r"looked for psg\.json"):
+        plugins.load("converters", NAME).open(root, "test")

@@ -16,6 +16,7 @@ from vtinstruct.source import SourceError
 
 NAME = "pope"
 SPLITS = ("random", "popular", "adversarial")
+ROW = {"question_id": 1, "image": "COCO_val2014_000000000042.jpg", "text": "Is there a dog?", "label": "yes"}
 
 
 def test_sample(tmp_path: Path) -> None:
@@ -77,8 +78,8 @@ def _read_some(root: Path, split: str) -> tuple[list, list]:
 
 
 def test_bad_lines(tmp_path: Path) -> None:
-    row = {"question_id": 1, "image": "COCO_val2014_000000000042.jpg", "text": "Is there a dog?", "label": "yes"}
-    tiny_photo(tmp_path / "val2014" / row["image"])
+    row = ROW
+    tiny_photo(tmp_path / "val2014" / str(row["image"]))
     bad = [
         {**row, "label": "maybe"},
         {**row, "question_id": 2, "text": " "},
@@ -110,3 +111,30 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "coco_pope_popular.json").write_text("no lines of JSON\n")
     with pytest.raises(SourceError, match="none of 1 lines"):
         source.open(tmp_path, "popular")
+
+
+def test_sets_on_other_photos_are_lists(tmp_path: Path) -> None:
+    """A-OKVQA's photos are COCO's; GQA's are Visual Genome's, some of which are COCO's."""
+    seem = tmp_path / "output" / "seem"
+    for on, names in (("aokvqa", [ROW["image"]]), ("gqa", ["2405722.jpg", "7.jpg"])):
+        (seem / on).mkdir(parents=True)
+        rows = [ROW | {"question_id": n, "image": name} for n, name in enumerate(names, 1)]
+        (seem / on / f"{on}_pope_seem_popular.json").write_text(json.dumps(rows, indent=4))
+    tiny_photo(tmp_path / "val2014" / str(ROW["image"]))
+    tiny_photo(tmp_path / "gqa" / "images" / "2405722.jpg")
+    tiny_photo(tmp_path / "gqa" / "images" / "7.jpg")
+    (tmp_path / "image_data.json").write_text(
+        json.dumps(
+            [{"image_id": 7, "width": 8, "height": 6, "coco_id": 99}, {"image_id": 2405722, "width": 8, "height": 6}]
+        )
+    )
+    assert plugins.load("converters", NAME).find(tmp_path) == ("aokvqa_popular", "gqa_popular")
+    found = {}
+    for split in ("aokvqa_popular", "gqa_popular"):
+        records, drops = read(NAME, tmp_path, split)
+        assert drops == []
+        found[split] = [(record.id, record.photo.id if record.photo else "") for record in records]
+    assert found == {
+        "aokvqa_popular": [("42", "coco:42")],
+        "gqa_popular": [("2405722", "vg:2405722"), ("7", "coco:99")],
+    }

@@ -76,3 +76,11 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "VQA-E_val_set.json").write_text('{"img_id": 1}')
     with pytest.raises(SourceError, match="a JSON list of rows"):
         source.open(tmp_path, "val")
+
+
+def test_either_name_of_the_photos_id(tmp_path: Path) -> None:
+    """The README says `image_id`, the files have `img_id`."""
+    bare = {key: value for key, value in ROW.items() if key != "img_id"}
+    (record,), drops = read(NAME, folder(tmp_path, [ROW, bare | {"image_id": 9}, bare]), "train")
+    assert [question.id for question in record.questions] == ["0", "1"]
+    assert [(drop.row, drop.reason) for drop in drops] == [("row 2", "row: no photo")]
