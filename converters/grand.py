@@ -3,14 +3,13 @@
 Format: mbzuai-oryx/groundingLMM, `docs/GranD.md` and `GranD/utils/`: one JSON a photo, `{"sa_1.jpg": {"objects",
 "floating_objects", "short_captions", "dense_caption", ...}}`. Files of an earlier level, with `captions` and
 `relationships`, are grounded as the pipeline's `ground_short_captions.py` does. Attributes are cleaned and chosen as
-`prepare_grand_referring_expression.py` does.
+`prepare_grand_referring_expression.py` does. Annotations and photos are read in place out of uncompressed tars.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +17,24 @@ import msgspec
 
 from converters._coco_layout import PhotoFolder
 from converters._coco_regions import segmentation_mask
+from converters._grand_files import FOLDERS, PHOTO_FOLDERS, compressed_part, listed
 from converters._notes import Fault, Notes
 from converters._photos import photo_size
 from converters._rows import Slotted, one_object
+from converters._sa1b import shard_photos
 from converters._texts import one_line, without_overlaps
+from vtinstruct.containers import ContainerError
 from vtinstruct.geometry import GeometryError, clip_box
 from vtinstruct.record import Drop, Expression, GroundedText, Origin, Photo, Record, Region, Span
-from vtinstruct.source import Source, SourceError
+from vtinstruct.source import Source, SourceError, inside
 
 NAME = "grand"
 LICENCE = "Apache-2.0"  # of the annotations; SA-1B's photos have a licence of their own
-FOLDERS = ("annotations", "GranD", "")
-PHOTO_FOLDERS = ("images", "sam_images", "SA-1B", "")
 LAYOUT = """\
 <root>/annotations/sa_<id>.json             (or in folders below it, as the parts are unpacked; or straight below the root)
-<root>/images/sa_<id>.jpg                   SA-1B (or images/<part>/, where <part> is the annotation's folder)"""
+or <root>/annotations/part_1_1.tar          a part, only gunzipped
+<root>/images/sa_<id>.jpg                   SA-1B (or images/<part>/, where <part> is the annotation's folder)
+or <root>/images/sa_000000.tar              SA-1B as downloaded (or images/sa_000000/sa_<id>.jpg)"""
 
 
 class ObjectRow(msgspec.Struct):
@@ -88,6 +90,7 @@ class PhotoRow(msgspec.Struct):
 @dataclass(frozen=True)
 class _Reader:
     root: Path
+    in_shards: Mapping[str, tuple[str, str]]
 
     def record(self, path: str, notes: Notes) -> Record:
         content = one_object(self.root / path, dict[str, PhotoRow])
@@ -116,7 +119,11 @@ class _Reader:
         )
 
     def _photo(self, path: str, name: str) -> str:
-        """Where the photo is: below a folder of photos, or in a part of the same name as the annotation's."""
+        """Where the photo is: in a shard of SA-1B, below a folder of photos, or in a part of the same name as the
+        annotation's."""
+        if name in self.in_shards:
+            shard, inner = self.in_shards[name]
+            return PhotoFolder(self.root, shard).path_of(inner)
         part = path.rpartition("/")[0].rpartition("/")[2]
         last = Fault("photo: missing", f"no file {name}")
         for folder in PHOTO_FOLDERS:
@@ -223,36 +230,32 @@ def _bounds(text: str, detail: Detail) -> tuple[int, int] | None:
     return (start, start + len(detail.phrase)) if start >= 0 else None
 
 
-def _listed(root: Path) -> Iterator[str]:
-    """Annotation files relative to the root, in order of their names; links are not followed."""
-    for folder in FOLDERS:
-        found = [
-            (Path(top) / name).relative_to(root).as_posix()
-            for top, _, names in os.walk(root / folder)
-            for name in names
-            if name.startswith("sa_") and name.endswith(".json")
-        ]
-        if found:
-            yield from sorted(found)
-            return
-
-
 def find(root: Path) -> tuple[str, ...]:
-    """`train`, where there is an annotation file."""
-    return ("train",) if next(_listed(root), None) is not None else ()
+    """`train`, where there is an annotation file, or a part that would hold some."""
+    try:
+        return ("train",) if listed(root) or compressed_part(root) else ()
+    except ContainerError:
+        return ("train",)  # there is a tar; what is wrong with it is said when it is opened
 
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """List the annotation files; each is a slot and read when asked for. Raises `SourceError`."""
     if split != "train":
         raise SourceError(f"{split!r} is no split of {NAME} in {root}; it has no official ones, all of it is train")
-    paths = list(_listed(root))
+    try:
+        paths = listed(root)
+    except ContainerError as error:
+        raise SourceError(f"{root}: {error.detail}") from error
+    if not paths and (part := compressed_part(root)):
+        raise SourceError(f"{root / part}: compressed; `gunzip` it (the .tar is read in place) or unpack it")
     if not paths:
         places = ", ".join(f"{folder or '.'}/**/sa_*.json" for folder in FOLDERS)
-        raise SourceError(f"{root}: no annotation files; looked for {places}")
-    files = [root / path for path in paths]
+        raise SourceError(f"{root}: no annotation files; looked for {places}, and for tars with them")
+    photos = shard_photos(root, PHOTO_FOLDERS, {f"{path.rpartition('/')[2][:-5]}.jpg" for path in paths})
+    own = dict.fromkeys(f"{path.partition('.tar/')[0]}.tar" if ".tar/" in path else path for path in paths)
+    files = [inside(root, path) if path.endswith(".tar") else root / path for path in own]
     faults: list[Drop] = []
-    return Slotted(NAME, split, "annotations", files, paths, _Reader(root).record, str, faults)
+    return Slotted(NAME, split, "annotations", files, paths, _Reader(root, photos).record, str, faults)
 
 
 SOURCE = Source(
@@ -274,7 +277,7 @@ SOURCE = Source(
     ),
     splits=("train",),
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

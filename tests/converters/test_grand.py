@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.converters.language import SCENES, facts, read, shot, tiny_photo, write
 from vtinstruct import plugins
@@ -177,6 +180,83 @@ def test_photos_in_parts_and_paths_inside(tmp_path: Path) -> None:
     assert record.photo is not None
     assert record.photo.path == "images/part_1/sa_7.jpg"
     assert [drop.reason for drop in drops] == ["photo: path leaves the root"]
+
+
+def pack(tar: Path, files: dict[str, bytes]) -> None:
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(tar, "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def picture() -> bytes:
+    found = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(found, "JPEG")
+    return found.getvalue()
+
+
+def annotation(number: int) -> bytes:
+    return json.dumps({f"sa_{number}.jpg": {"objects": [thing(1)]}}).encode()
+
+
+def test_parts_and_shards_as_they_are_downloaded(tmp_path: Path) -> None:
+    """GranD's parts only gunzipped, SA-1B's tars as they come: with a JSON of masks beside each photo, which is not ours."""
+    masks = b'{"image": {"image_id": 7}, "annotations": []}'
+    pack(
+        tmp_path / "annotations/part_1_1.tar",
+        {"part_1_1/sa_7.json": annotation(7), "part_1_1/sa_8.json": annotation(8)},
+    )
+    pack(tmp_path / "annotations/part_1_2.tar", {"part_1_2/sa_9.json": annotation(9)})
+    pack(tmp_path / "images/sa_000000.tar", {"./sa_7.jpg": picture(), "./sa_7.json": masks, "./sa_1.jpg": picture()})
+    pack(tmp_path / "images/sa_000001.tar", {"./sa_8.jpg": picture(), "./sa_8.json": masks})
+    records, drops = read(NAME, tmp_path, "train")
+    assert [(record.id, record.photo.path, record.photo.id) for record in records if record.photo] == [
+        ("sa_7", "images/sa_000000.tar/sa_7.jpg", "sa1b:7"), ("sa_8", "images/sa_000001.tar/sa_8.jpg", "sa1b:8"),
+    ]  # fmt: skip
+    assert [record.origin.file for record in records] == [
+        "annotations/part_1_1.tar/part_1_1/sa_7.json", "annotations/part_1_1.tar/part_1_1/sa_8.json",
+    ]  # fmt: skip
+    assert [(drop.row, drop.reason) for drop in drops] == [
+        ("annotations/part_1_2.tar/part_1_2/sa_9.json", "photo: missing")
+    ]
+    opened = plugins.load("converters", NAME).open(tmp_path, "train")
+    assert [path.name for path in opened.files] == ["part_1_1.tar", "part_1_2.tar"]
+
+
+def test_shards_unpacked_and_all_of_it_in_one_folder(tmp_path: Path) -> None:
+    """SA-1B's own JSON lies beside its photos and is no annotation of GranD's."""
+    pack(tmp_path / "part_1_1.tar", {"sa_7.json": annotation(7)})
+    (tmp_path / "part_1_2").mkdir()
+    (tmp_path / "part_1_2/sa_8.json").write_bytes(annotation(8))
+    (tmp_path / "part_1_2/sa_7.json").write_bytes(annotation(7))  # unpacked as well: counts once
+    pack(tmp_path / "sa_000000.tar", {"./sa_7.jpg": picture(), "./sa_7.json": b"{}"})
+    tiny_photo(tmp_path / "images/sa_000020/sa_8.jpg")
+    (tmp_path / "images/sa_000020/sa_8.json").write_text("{}")
+    records, drops = read(NAME, tmp_path, "train")
+    assert drops == []
+    assert [(record.origin.file, record.photo.path) for record in records if record.photo] == [
+        ("part_1_2/sa_7.json", "sa_000000.tar/sa_7.jpg"), ("part_1_2/sa_8.json", "images/sa_000020/sa_8.jpg"),
+    ]  # fmt: skip
+
+
+def test_compressed_and_broken_tars_are_one_line(tmp_path: Path) -> None:
+    source = plugins.load("converters", NAME)
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/part_1_1.tar.gz").write_bytes(b"\x1f\x8b")
+    assert source.find(tmp_path) == ("train",)
+    with pytest.raises(SourceError, match=r"part_1_1\.tar\.gz: compressed; `gunzip` it"):
+        source.open(tmp_path, "train")
+    (tmp_path / "annotations/part_1_1.tar").write_bytes(b"no tar at all")
+    assert source.find(tmp_path) == ("train",)
+    with pytest.raises(SourceError, match=r"part_1_1\.tar: .*a whole tar"):
+        source.open(tmp_path, "train")
+    pack(tmp_path / "annotations/part_1_1.tar", {"sa_7.json": annotation(7)})
+    pack(tmp_path / "images/sa_000000.tar", {"./sa_7.jpg": picture()})
+    (tmp_path / "images/sa_000001.tar").write_bytes(b"no tar at all")
+    with pytest.raises(SourceError, match=r"sa_000001\.tar: .*a whole tar"):
+        source.open(tmp_path, "train")
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
