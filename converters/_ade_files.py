@@ -21,6 +21,7 @@ from vtinstruct.geometry import GeometryError, encode_mask, polygons_to_rle, rle
 from vtinstruct.units import Rle
 
 MAX_BYTES = 1 << 26
+HIDDEN = 128  # 2021: the part of an instance that something else hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,8 @@ def _instance(root: Path, folder: str, row: _Object, size_wh: tuple[int, int]) -
 
 
 def _mask(root: Path, folder: str, row: _Object, size_wh: tuple[int, int]) -> Rle:
-    """The instance's own picture: what is seen has the largest value. Without one, its polygon."""
+    """The instance's own picture: what is seen is 255 (in other people's copies, the largest value), what something else
+    hides 128. Without a picture, its polygon."""
     name = row.instance_mask if isinstance(row.instance_mask, str) else ""
     relative = f"{folder}/{name}" if folder else name
     if name and (root / relative).is_file():
@@ -224,8 +226,8 @@ def _mask(root: Path, folder: str, row: _Object, size_wh: tuple[int, int]) -> Rl
         if levels.shape != size_wh[::-1]:
             detail = f"{relative} is {levels.shape[1]} x {levels.shape[0]}; {size_wh[0]} x {size_wh[1]} is right"
             raise Fault("picture: another size", detail)
-        if not levels.any():
-            raise Fault("instance: no pixel", f"{relative} is empty")
+        if int(levels.max()) in (0, HIDDEN):
+            raise Fault("instance: no pixel", f"{relative} is {'hidden' if levels.any() else 'empty'}")
         return encode_mask(levels == levels.max())
     polygon = row.polygon or _Polygon()
     x, y = (value if isinstance(value, list) else [value] for value in (polygon.x, polygon.y))

@@ -25,10 +25,11 @@ from vtinstruct.source import Source, SourceError
 NAME = "flickr30k_entities"
 SPLITS = ("train", "val", "test")
 LICENCE = "LicenseRef-Flickr30k-Entities"
-PHOTO_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "")
+PHOTO_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "", "flickr30k_images/flickr30k_images")
+BASES = ("", "annotations/", "flickr30k_entities/", "Flickr30kEntities/", "annotations_flickr30k/")
 LAYOUT = """\
 <root>/{train,val,test}.txt                 photo ids, one a line
-<root>/Sentences/<id>.txt                   (annotations.zip)
+<root>/Sentences/<id>.txt                   (annotations.zip; all of these may be in annotations/ or flickr30k_entities/)
 <root>/Annotations/<id>.xml
 <root>/UNRELATED_CAPTIONS                   optional
 <root>/flickr30k-images/<id>.jpg            (or flickr30k_images/, images/)"""
@@ -40,11 +41,12 @@ _PHRASE = re.compile(r"\[/EN#(\d+)((?:/[^\s/\]]+)+)\s+([^\]]*?)\s*\]")
 class _Split:
     root: Path
     split: str
+    base: str
     photos: Photos
     unrelated: frozenset[tuple[str, int]]
 
     def record(self, id_: str, notes: Notes) -> Record:
-        xml, sentences = f"Annotations/{id_}.xml", f"Sentences/{id_}.txt"
+        xml, sentences = f"{self.base}Annotations/{id_}.xml", f"{self.base}Sentences/{id_}.txt"
         size_wh, regions, chains = _annotation(self.root / xml, Notes(NAME, self.split, xml, notes.report))
         photo = self.photos.photo(f"{id_}.jpg", f"flickr30k:{id_}", size_wh)
         captions = _captions(
@@ -146,15 +148,26 @@ def _grounded(line: str, chains: dict[str, list[str]], where: str, notes: Notes)
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """The splits whose list is there, beside the two folders of annotations."""
-    if not all((root / folder).is_dir() for folder in ("Annotations", "Sentences")):
+    """The splits whose list is there, beside or above the two folders of annotations."""
+    base = _base(root)
+    if base is None:
         return ()
-    return tuple(split for split in SPLITS if (root / f"{split}.txt").is_file())
+    return tuple(split for split in SPLITS if any((root / place).is_file() for place in _places(base, f"{split}.txt")))
 
 
-def _unrelated(root: Path) -> frozenset[tuple[str, int]]:
-    path = root / "UNRELATED_CAPTIONS"
-    if not path.is_file():
+def _base(root: Path) -> str | None:
+    """The folder that holds the two folders of annotations, as a prefix."""
+    folders = ("Annotations", "Sentences")
+    return next((base for base in BASES if all((root / base / folder).is_dir() for folder in folders)), None)
+
+
+def _places(base: str, name: str) -> list[str]:
+    return list(dict.fromkeys((f"{base}{name}", name)))
+
+
+def _unrelated(root: Path, base: str) -> frozenset[tuple[str, int]]:
+    path = next((root / one for one in _places(base, "UNRELATED_CAPTIONS") if (root / one).is_file()), None)
+    if path is None:
         return frozenset()
     rows = (line.split() for line in path.read_text("utf-8", errors="replace").splitlines())
     return frozenset((row[0], int(row[1])) for row in rows if len(row) == 2 and row[1].isdigit())
@@ -162,7 +175,8 @@ def _unrelated(root: Path) -> frozenset[tuple[str, int]]:
 
 def open_split(root: Path, split: str) -> Slotted[str]:
     """Read the list of one split, and see which files of its photos are there. Raises `SourceError`."""
-    listed = find_file(root, [f"{split}.txt"], f"split {split!r}", find(root))
+    base = _base(root) or ""
+    listed = find_file(root, _places(base, f"{split}.txt"), f"split {split!r}", find(root))
     faults: list[Drop] = []
     notes = Notes(NAME, split, listed.name, faults.append)
     ids: list[str] = []
@@ -177,12 +191,12 @@ def open_split(root: Path, split: str) -> Slotted[str]:
     files = [listed]
     for folder, ending in (("Annotations", "xml"), ("Sentences", "txt")):
         try:
-            there = set(os.listdir(root / folder))
+            there = set(os.listdir(root / base / folder))
         except OSError as error:
-            raise SourceError(f"{root / folder}: no such folder; unpack annotations.zip into {root}") from error
-        files += [root / folder / name for id_ in ids if (name := f"{id_}.{ending}") in there]
+            raise SourceError(f"{root / base / folder}: no such folder; unpack annotations.zip into {root}") from error
+        files += [root / base / folder / name for id_ in ids if (name := f"{id_}.{ending}") in there]
     photos = photos_in(root, PHOTO_FOLDERS, (f"{id_}.jpg" for id_ in ids), f"split {split!r}")
-    reader = _Split(root, split, photos, _unrelated(root))
+    reader = _Split(root, split, base, photos, _unrelated(root, base))
     return Slotted(NAME, split, listed.name, tuple(files), ids, reader.record, str, faults)
 
 

@@ -144,6 +144,8 @@ def test_2021_faults(tmp_path: Path) -> None:
     folder = tmp_path / "images/ADE/validation/urban/street"
     grey(folder / "a/full.png", [[255, 128, 0], [255, 0, 0]])
     grey(folder / "a/empty.png", np.zeros((2, 3)))
+    grey(folder / "a/hidden.png", [[128, 128, 0], [0, 0, 0]])
+    grey(folder / "a/ones.png", [[1, 1, 0], [0, 0, 0]])
     grey(folder / "a/large.png", np.ones((3, 3)))
 
     def row(id_: int, mask: str, **more: object) -> dict[str, object]:
@@ -158,6 +160,7 @@ def test_2021_faults(tmp_path: Path) -> None:
         row(0, "a/full.png"), row(0, "a/full.png"), row(1, "a/empty.png"), row(2, "a/large.png"), row(3, "a/none.png"),
         row(4, "../../../../x.png"), row(5, "", polygon=square), row(6, "", polygon={"x": 1.0, "y": 2.0}),
         row(7, "a/full.png", parts={"part_level": 1, "ispartof": 99}), row(8, "a/full.png", name=""),
+        row(9, "a/hidden.png"), row(10, "a/ones.png"),
     ])  # fmt: skip
     put("b", row(0, "a/full.png"))
     put("c", [], (0, 3, 3))
@@ -165,9 +168,13 @@ def test_2021_faults(tmp_path: Path) -> None:
     (folder / "d.json").write_text('{"annotation": ')
     records, drops = read(NAME, tmp_path, "validation")
     assert [record.id for record in records] == ["urban/street/a", "urban/street/b"]
-    assert [(region.id, region.area) for region in records[0].regions] == [("0", 2), ("5", 4)]  # 128 is hidden
+    assert [(region.id, region.area) for region in records[0].regions] == [
+        ("0", 2),
+        ("5", 4),
+        ("10", 2),
+    ]  # 128 is hidden
     assert reasons(drops) == {
-        "instance: id twice": 1, "instance: no pixel": 1, "picture: another size": 1, "instance: no mask": 2,
+        "instance: id twice": 1, "instance: no pixel": 2, "picture: another size": 1, "instance: no mask": 2,
         "polygon: fewer than 3 points": 1, "part: of nothing": 1, "object: no name": 1, "image: no size": 1,
         "file: unreadable": 1,
     }  # fmt: skip

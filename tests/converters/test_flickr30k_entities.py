@@ -160,3 +160,17 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "Sentences").mkdir()
     with pytest.raises(SourceError, match=r"flickr30k-images/7\.jpg"):
         source.open(tmp_path, "train")
+
+
+@pytest.mark.parametrize("base", ["annotations", "flickr30k_entities"])
+@pytest.mark.parametrize("beside", [True, False], ids=["lists beside", "lists above"])
+def test_annotations_in_a_folder_of_their_own(tmp_path: Path, base: str, beside: bool) -> None:
+    root = folder(tmp_path, "[/EN#1/people A man] .", XML.format(w=333, h=500, objects=box("1", 1, 1, 10, 20)))
+    (root / base).mkdir()
+    for name in ("Annotations", "Sentences", *(["train.txt"] if beside else [])):
+        (root / name).rename(root / base / name)
+    assert plugins.load("converters", NAME).find(root) == ("train",)
+    (record,), drops = read(NAME, root, "train")
+    assert drops == []
+    assert record.origin.file == f"{base}/Annotations/7.xml"
+    assert [span.region_ids for span in record.grounded_captions[0].spans] == [("0",)]
