@@ -35,11 +35,11 @@ class AnswerRow(msgspec.Struct, gc=False):
 
 
 class AnnotationRow(msgspec.Struct, gc=False):
-    """A row of `annotations`; OK-VQA has no `multiple_choice_answer`."""
+    """A row of `annotations`; OK-VQA has no `multiple_choice_answer`, some copies do not say the photo once more."""
 
     question_id: int
-    image_id: int
     answers: list[AnswerRow]
+    image_id: int | None = None
     multiple_choice_answer: str = ""
     question_type: str = ""
     answer_type: str = ""
@@ -100,7 +100,7 @@ def open_vqa(
         found = answers.get(row.question_id)
         if found is None:
             raise Fault("question: no annotation", f"question {row.question_id} is not in {files.annotations}")
-        if found.image_id != row.image_id:
+        if found.image_id not in (None, row.image_id):
             detail = f"image {found.image_id} in {files.annotations}, {row.image_id} here; one photo is right"
             raise Fault("question: another photo", detail)
         given = [answer.answer for answer in found.answers if answer.answer.strip()]

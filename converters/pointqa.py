@@ -45,10 +45,11 @@ _POINTING = re.compile(r"\b(?:this|these|that|those)\b(?:\s+(?!in\b|on\b|at\b|ar
 
 
 class Point(msgspec.Struct, gc=False):
-    """A position, pixels."""
+    """A position, pixels, and in LocalQA the answer there."""
 
     x: float
     y: float
+    ans: str | int | None = None
 
 
 class Box(msgspec.Struct, gc=False):
@@ -62,12 +63,12 @@ class Box(msgspec.Struct, gc=False):
 
 
 class LocalRow(msgspec.Struct, gc=False):
-    """One question, and for each of several points its object and its answer."""
+    """One question, and for each of several points its object. `all_ans` is the set of answers, not one a point."""
 
     question: str
-    all_ans: list[str]
     all_objs: list[Box]
     points: list[Point]
+    all_ans: list[str | int] = []
 
 
 class TwiceRow(msgspec.Struct, gc=False):
@@ -102,11 +103,22 @@ def _asked(n: int, row: Any) -> Iterator[_Asked]:
         for kind, words in wordings:
             yield _Asked(f"{n}_{kind}", words, str(row.ans), kind, row.bbox, row.point)
         return
-    if not len(row.all_ans) == len(row.all_objs) == len(row.points):
-        detail = f"{len(row.all_ans)} answers, {len(row.all_objs)} objects, {len(row.points)} points; one each is right"
+    if len(row.all_objs) != len(row.points):
+        detail = f"{len(row.all_objs)} objects, {len(row.points)} points; one each is right"
         raise Fault("question: lists of different length", detail)
-    for k, (answer, box, point) in enumerate(zip(row.all_ans, row.all_objs, row.points, strict=True)):
-        yield _Asked(f"{n}_{k}", row.question, answer, "local", box, point)
+    for k, (box, point) in enumerate(zip(row.all_objs, row.points, strict=True)):
+        yield _Asked(f"{n}_{k}", row.question, _answer(row, k), "local", box, point)
+
+
+def _answer(row: LocalRow, k: int) -> str:
+    """What is answered at point `k`: its own answer, or where no point has one, that of its place in `all_ans`."""
+    if any(point.ans is not None for point in row.points):
+        own = row.points[k].ans
+        return "" if own is None else str(own)
+    if len(row.all_ans) != len(row.points):
+        detail = f"{len(row.all_ans)} answers, {len(row.points)} points; an answer in each point is right"
+        raise Fault("question: lists of different length", detail)
+    return str(row.all_ans[k])
 
 
 @dataclass(frozen=True)
@@ -212,7 +224,7 @@ SOURCE = Source(
     offers=frozenset({"image", "region_questions"}),
     splits=tuple(SPLITS),
     layout=LAYOUT,
-    version="1",
+    version="2",
     find=find,
     open=open_split,
 )

@@ -26,7 +26,13 @@ from vtinstruct.source import Source, SourceError
 NAME = "visual7w"
 LICENCE = "LicenseRef-Visual7W"
 SPLITS = ("train", "val", "test")
-PLACES = ("dataset_v7w_pointing.json", "visual7w-pointing/dataset.json", "datasets/visual7w-pointing/dataset.json")
+PLACES = (
+    "dataset_v7w_pointing.json",
+    "visual7w-pointing/dataset.json",
+    "datasets/visual7w-pointing/dataset.json",
+    "visual7w_pointing/dataset_v7w_pointing.json",
+    "dataset_v7w_pointing/dataset_v7w_pointing.json",
+)
 PHOTO_FOLDERS = ("images", "visual7w_images/images", "visual7w_images", "")
 LAYOUT = """\
 <root>/dataset_v7w_pointing.json            (or visual7w-pointing/dataset.json, as the toolkit's script calls it)

@@ -24,12 +24,12 @@ from vtinstruct.source import Source, SourceError
 NAME = "vqax"
 LICENCE = "LicenseRef-VQA-X"
 SPLITS = {"train": "train", "val": "val", "test": "val"}  # -> VQAv2's split with the questions
-FOLDERS = ("textual", "Annotations", "annotations", "VQA-X/textual")
+FOLDERS = ("textual", "Annotations", "annotations", "VQA-X/textual", "VQA-X/Annotations", "VQA-X", "nle_data/VQA-X")
 LAYOUT = """\
 <root>/textual/{train,val,test}_exp_anno.json                            (or in Annotations/, or below the root)
 <root>/Questions/v2_OpenEnded_mscoco_{train2014,val2014}_questions.json  (VQA v2.0; test explains val2014 questions)
 <root>/Annotations/v2_mscoco_{train2014,val2014}_annotations.json
-or, instead of all these: <root>/vqaX_{train,val,test}.json
+or, instead of all these: <root>/vqaX_{train,val,test}.json              (or in nle_data/VQA-X/)
 <root>/Images/mscoco/{train2014,val2014}/COCO_<folder>_<id>.jpg          (or <folder>/, images/<folder>/)"""
 
 

@@ -43,7 +43,7 @@ def test_sample(tmp_path: Path) -> None:
         records, drops = read(NAME, root, split)
         assert drops == []
         for record in records if split.endswith("local") else []:
-            wanted = [(row["question"], answer) for row in local[record.id] for answer in row["all_ans"]]
+            wanted = [(row["question"], point["ans"]) for row in local[record.id] for point in row["points"]]
             assert [(q.question.text, q.answers[0].text) for q in record.questions] == wanted
 
 
@@ -57,6 +57,21 @@ def test_local_is_asked_once_for_each_point(tmp_path: Path) -> None:
     assert span.points_xy == ((50.0, 20.0),)
     assert record.region(span.region_ids[0]).box_xyxy == (40, 10, 60, 30)
     assert record.region(span.region_ids[0]).category == "shirt"
+
+
+@pytest.mark.parametrize("every", [["blue", "red"], ["red"], []])
+def test_each_point_has_its_own_answer(tmp_path: Path, every: list[str]) -> None:
+    """The original's `all_ans` is the set of answers: of another order, and shorter where two points agree."""
+    (record,), drops = read(NAME, folder(tmp_path, [{**LOCAL, "all_ans": every}]), "train_local")
+    assert drops == []
+    assert [q.answers[0].text for q in record.questions] == ["red", "blue"]
+
+
+def test_points_without_answers_take_those_of_their_place(tmp_path: Path) -> None:
+    bare = {**LOCAL, "points": [{"x": 20, "y": 20}, {"x": 50, "y": 20}]}
+    (record,), drops = read(NAME, folder(tmp_path, [bare, {**bare, "all_ans": ["red"]}]), "train_local")
+    assert [q.answers[0].text for q in record.questions] == ["red", "blue"]
+    assert [drop.reason for drop in drops] == ["question: lists of different length"]
 
 
 def test_look_twice_has_three_wordings(tmp_path: Path) -> None:
@@ -75,8 +90,9 @@ def test_look_twice_has_three_wordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"all_ans": ["red"]}, "question: lists of different length"),
-        ({"all_ans": ["red", " "]}, "question: no answer"),
+        ({"all_objs": [OBJECT]}, "question: lists of different length"),
+        ({"points": [{"x": 20, "y": 20, "ans": " "}, {"x": 50, "y": 20, "ans": "blue"}]}, "question: no answer"),
+        ({"points": [{"x": 20, "y": 20}, {"x": 50, "y": 20, "ans": "blue"}]}, "question: no answer"),
         ({"points": [{"x": 20, "y": 20}, {"x": 81, "y": 20}]}, "point: outside the photo"),
         ({"points": [{"x": 20, "y": 20}, {"x": float("nan"), "y": 20}]}, "row: unreadable"),
         ({"all_objs": [OBJECT, {**OBJECT, "w": 0}]}, "box: empty"),

@@ -54,6 +54,14 @@ def test_sample(tmp_path: Path) -> None:
             assert question.kind == row["answer_type"]
 
 
+def test_an_annotation_need_not_say_its_photo(tmp_path: Path) -> None:
+    bare = {key: value for key, value in ANNOTATION.items() if key != "image_id"}
+    root = folder(tmp_path, {"questions": [QUESTION]}, {"annotations": [bare]})
+    (record,), drops = read(NAME, root, "train")
+    assert drops == []
+    assert [q.answers[0].text for q in record.questions] == ["yes"]
+
+
 def test_test_split_has_questions_without_answers(tmp_path: Path) -> None:
     (tmp_path / "v2_OpenEnded_mscoco_test-dev2015_questions.json").write_text(json.dumps({"questions": [QUESTION]}))
     tiny_photo(tmp_path / "test2015" / "COCO_test2015_000000000001.jpg")

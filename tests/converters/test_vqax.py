@@ -51,6 +51,17 @@ def test_merged_form_says_the_same(tmp_path: Path) -> None:
     assert said == [[(q.id, q.question, q.reason, q.answers[0]) for q in record.questions] for record in official]
 
 
+@pytest.mark.parametrize("folder", ["nle_data/VQA-X", "VQA-X", "VQA-X/Annotations"])
+def test_other_folders_people_have(tmp_path: Path, folder: str) -> None:
+    root, _ = write(NAME, tmp_path)
+    official, _ = read(NAME, root, "val")
+    (root / folder).parent.mkdir(parents=True, exist_ok=True)
+    (root / "textual").rename(root / folder)
+    records, drops = read(NAME, root, "val")
+    assert drops == []
+    assert [record.questions for record in records] == [record.questions for record in official]
+
+
 def test_bad_rows(tmp_path: Path) -> None:
     root, _ = write(NAME, tmp_path)
     path = root / "textual" / "val_exp_anno.json"

@@ -39,7 +39,7 @@ class Pointqa:
             local.append(
                 {
                     "question": f"What color is this {category}?",
-                    "all_ans": colours,
+                    "all_ans": sorted(set(colours)),
                     "all_objs": [objects[k] for k in positions],
                     "points": points,
                     "id": shot.image_id,
