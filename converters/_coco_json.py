@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -244,14 +245,26 @@ def _no_coco_file(path: Path, error: Exception) -> SourceError:
     return SourceError(f"{path}: {error}; an object with the lists `images` and `annotations` is right")
 
 
+@cache
+def _with_text_ids(row_type: type[AnyRow]) -> type[AnyRow]:
+    """The row type for files whose images and annotations have names for ids (Cityscapes' and ADE20K's panoptic files)."""
+    ids: Any = [(name, int | str) for name in ("id", "image_id") if name in row_type.__struct_fields__]  # type: ignore[attr-defined]
+    return msgspec.defstruct(row_type.__name__, ids, bases=(row_type,), kw_only=True, gc=False)  # type: ignore[return-value]
+
+
 def decoded(
     rows: Sequence[msgspec.Raw], row_type: type[AnyRow], name: str, notes: Notes, first: int = 0
 ) -> Iterator[AnyRow]:
     """The rows that can be read; the others go to `notes`. `first` is the position of the first in its list."""
     decoder = msgspec.json.Decoder(row_type, strict=False)
+    second = decoder if name == "categories" else msgspec.json.Decoder(_with_text_ids(row_type), strict=False)
     for position, row in enumerate(rows, first):
         try:
-            yield decoder.decode(row)
+            try:
+                found = decoder.decode(row)
+            except msgspec.ValidationError:
+                found = second.decode(row)
+            yield found
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             detail = f"{error}, found {bytes(row)[:80]!r} (null may stand for NaN)"
             notes.dropped(f"{name}[{position}]", f"{name}: unreadable row", detail)

@@ -128,8 +128,8 @@ def read_table(
                 categories += decoded(piece.rows, kinds.category, "categories", aside, len(categories))
             else:
                 (images if piece.key == "images" else rows).add(piece)
-    except (NoJson, OSError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, OverflowError):
-        return None  # OverflowError: an id beyond 64 bits
+    except (NoJson, OSError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, OverflowError, TypeError):
+        return None  # OverflowError: an id beyond 64 bits; TypeError: one that is text
     if not seen.issuperset(KEYS[:2]):
         return None
     known = first_of_each_id(categories, "category", aside)

@@ -130,3 +130,31 @@ def test_archives_unpacked_each_into_a_folder_of_its_own(tmp_path: Path, folder:
     records, drops = read(NAME, tmp_path)
     assert drops == []
     assert len(records[0].regions) == 1
+
+
+@pytest.mark.parametrize("megabytes", ["", "0"], ids=["whole", "in windows"])
+def test_ids_that_are_names(tmp_path: Path, megabytes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cityscapes' and ADE20K's panoptic files name their photos."""
+    monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", megabytes)
+    rows = [
+        annotation(1),
+        annotation(2, id="second", image_id="aachen_000000_000019"),
+        annotation(3, image_id="of none"),
+    ]
+    images = [image(7), image(9, id="aachen_000000_000019")]
+    write(tmp_path, KIND, content(rows) | {"images": images})
+    records, drops = read(NAME, tmp_path)
+    assert reasons(drops) == {"annotation: unknown image": 1}
+    assert [(record.id, [region.id for region in record.regions]) for record in records] == [
+        ("7", ["1"]),
+        ("aachen_000000_000019", ["second"]),
+    ]
+    assert records[0].regions[0].mask_rle == records[1].regions[0].mask_rle
+
+
+def test_ids_of_categories_are_numbers(tmp_path: Path) -> None:
+    changed = content([annotation(1), annotation(2, category_id="dog")])
+    write(tmp_path, KIND, changed | {"categories": [*changed["categories"], {"id": "dog", "name": "dog"}]})
+    records, drops = read(NAME, tmp_path)
+    assert sorted(reasons(drops)) == ["annotations: unreadable row", "categories: unreadable row"]
+    assert [region.id for region in records[0].regions] == ["1"]
