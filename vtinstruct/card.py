@@ -47,7 +47,12 @@ def title(manifest: Manifest) -> str:
 
 def card(manifest: Manifest) -> str:
     """The card's text: YAML for machines, then tables for people."""
-    return f"---\n{_yaml(front(manifest))}---\n\n{_body(manifest)}"
+    return f"{head(front(manifest))}\n{_body(manifest)}"
+
+
+def head(said: Mapping[str, Any]) -> str:
+    """What is said to machines, as the card begins with it."""
+    return f"---\n{_yaml(said)}---\n"
 
 
 def front(manifest: Manifest) -> dict[str, Any]:
@@ -231,22 +236,27 @@ def _cell(value: object) -> str:
 # --- beside the shards -----------------------------------------------------------------------------------------------
 
 
+def describe(manifest: Manifest, **published: str) -> dict[str, Any]:
+    """What `croissant.json` says; `published` what a place of publication adds (`croissant.PUBLISHED`)."""
+    return croissant.description(manifest, title(manifest), content_version(manifest.content_hash), **published)
+
+
 def side_files(manifest: Manifest) -> dict[str, str]:
-    """The small files around the shards, path -> text: `croissant.json`, and `state.json` and `dataset_info.json` of every
-    folder of Arrow shards, with which `datasets.load_from_disk` maps them where they lie."""
-    version = content_version(manifest.content_hash)
-    found = {croissant.NAME: croissant.croissant(manifest, title(manifest), version)}
+    """The small files beside the shards, path -> text: `state.json` and `dataset_info.json` of every folder of Arrow
+    shards, with which `datasets.load_from_disk` maps them where they lie."""
+    found: dict[str, str] = {}
     for config, by_split in _configs(manifest).items():
+        features = json_features(_schema(config))
         for split, shards in by_split.items() if config not in _whole(manifest) else ():
             if shards[0].path.endswith(".arrow"):
-                made = _split_files(config, split, shards)
-                found |= {
-                    f"data/{config}/{split}/{name}": json.dumps(wire, indent=1) + "\n" for name, wire in made.items()
-                }
+                made = _split_files(config, split, shards, features)
+                found |= {f"data/{config}/{split}/{name}": json.dumps(wire) + "\n" for name, wire in made.items()}
     return found
 
 
-def _split_files(config: str, split: str, shards: Sequence[Listed]) -> dict[str, dict[str, Any]]:
+def _split_files(
+    config: str, split: str, shards: Sequence[Listed], features: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
     content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
     state = {
         "_data_files": [{"filename": shard.path.rsplit("/", 1)[1]} for shard in shards],
@@ -257,7 +267,6 @@ def _split_files(config: str, split: str, shards: Sequence[Listed]) -> dict[str,
         "_output_all_columns": False,
         "_split": split,
     }
-    features = json_features(_schema(config))
     info = {"config_name": config, "features": features, "version": {"version_str": content_version(content)}}
     return {"state.json": state, "dataset_info.json": info}
 
@@ -270,7 +279,9 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def _scalar(value: Any) -> str:
-    return _UNSAFE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", json.dumps(value, ensure_ascii=False))
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return _UNSAFE.sub(lambda hit: f"\\u{ord(hit[0]):04x}", json.encoder.encode_basestring(value))
 
 
 def _yaml(value: Mapping[str, Any], indent: str = "") -> str:

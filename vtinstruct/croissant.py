@@ -51,8 +51,13 @@ ENCODING = {"arrow": "application/vnd.apache.arrow.stream", "parquet": "applicat
 _TYPES = {"string": "sc:Text", "binary": "sc:Text", "bool": "sc:Boolean", "double": "sc:Float"}
 
 
-def croissant(manifest: Manifest, title: str, version: str, **published: str) -> str:
-    """The file's text. `published` is what a place of publication knows (`PUBLISHED`)."""
+def text(wire: dict[str, Any]) -> str:
+    """The file of a description."""
+    return json.dumps(wire, indent=1, ensure_ascii=False) + "\n"
+
+
+def description(manifest: Manifest, title: str, version: str, **published: str) -> dict[str, Any]:
+    """What the file says. `published` is what a place of publication knows (`PUBLISHED`)."""
     tasks = manifest.tasks()
     wire: dict[str, Any] = {
         "@context": CONTEXT,
@@ -77,14 +82,13 @@ def croissant(manifest: Manifest, title: str, version: str, **published: str) ->
     }
     if manifest.images:
         wire["recordSet"].append(_record_set(album.CONFIG, album.SCHEMA))
-    return json.dumps(wire, indent=1, ensure_ascii=False) + "\n"
+    return wire
 
 
-def same(text: str, other: str) -> bool:
-    """Whether two files say the same of the dataset, wherever each was published."""
+def says(text: str, wire: dict[str, Any]) -> bool:
+    """Whether a file's text says of the dataset what `wire` does, wherever it was published."""
     try:
-        one, two = json.loads(text), json.loads(other)
-        return {**one, **dict.fromkeys(PUBLISHED)} == {**two, **dict.fromkeys(PUBLISHED)}
+        return {**json.loads(text), **dict.fromkeys(PUBLISHED)} == {**wire, **dict.fromkeys(PUBLISHED)}
     except (ValueError, TypeError):
         return False
 

@@ -119,9 +119,8 @@ def _files(root: Path, repo: str, endpoint: str, photos: bool) -> Iterator[Local
         raise DatasetError(f"{root}: {found.findings[0]}; `vtinstruct check` lists {len(found.findings)} findings")
     for file in (*whole.files, *whole.images):
         yield LocalFile(file.path, root / file.path, file.bytes, file.sha256)
-    for path in card.side_files(whole):
-        yield _published(whole, repo, endpoint) if path == croissant.NAME else _read(root, path)
-    for path in (manifest.LEDGER, card.README, manifest.NAME):
+    yield _published(whole, repo, endpoint)
+    for path in (*card.side_files(whole), manifest.LEDGER, card.README, manifest.NAME):
         yield _read(root, path)
     if photos and not whole.images:
         yield from _photos(root)
@@ -150,7 +149,7 @@ def _published(whole: Manifest, repo: str, endpoint: str) -> LocalFile:
     """`croissant.json` as it stands on the Hub: with the dataset's page and the day of publication."""
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     page = {"url": f"{endpoint}/datasets/{repo}", "datePublished": day}
-    text = croissant.croissant(whole, card.title(whole), card.content_version(whole.content_hash), **page).encode()
+    text = croissant.text(card.describe(whole, **page)).encode()
     return LocalFile(croissant.NAME, text, len(text), hashlib.sha256(text).hexdigest())
 
 

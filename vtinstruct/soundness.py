@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from vtinstruct.dialogue import PROMPT_KINDS
-from vtinstruct.geometry import MAX_PIXELS, GeometryError, check_rle
+from vtinstruct.geometry import GeometryError, check_rle
+from vtinstruct.run_lengths import masks_fill
 from vtinstruct.units import UNIT_KINDS, Rle
 
 IGNORED = "an ignored region"
@@ -80,15 +81,11 @@ def _shapes(name: str, column: pa.ListArray, kinds: tuple[str, ...], width: Ints
         known |= _nulls(kind)
     for index in np.flatnonzero(~known):
         yield int(owner[index]), f"{name} of unknown kind {kind[int(index)].as_py()!r:.40}"
-    checks: list[tuple[str, Bools]] = [
-        ("box", _bad_boxes(flat.field("box_xyxy"), w, h)),
-        ("point", _bad_points(flat.field("point_xy"), w, h)),
-        ("mask", _bad_masks(flat.field("mask_rle"), w, h)),
-    ]
-    if "keypoints_xyv" in fields:
-        checks.append(("pose", _bad_poses(flat.field("keypoints_xyv"), w, h)))
-    for what, bad in checks:
-        for index in np.flatnonzero(bad):
+    for what, field, find in _GEOMETRY:
+        # most columns of a task are null throughout
+        if field not in fields or (values := flat.field(field)).null_count == len(flat):
+            continue
+        for index in np.flatnonzero(find(values, w, h)):
             detail = _mask_detail(flat, int(index)) if what == "mask" else ""
             yield int(owner[index]), f"the {what} of {name} does not fit a photo of {w[index]} x {h[index]}{detail}"
 
@@ -110,6 +107,8 @@ def _fixed(column: pa.ListArray, length: int) -> tuple[Ints, NDArray[np.float64]
     wrong = there & (lengths != length)
     right = np.flatnonzero(there & ~wrong)
     values = column.flatten().to_numpy(zero_copy_only=False)
+    if not wrong.any():
+        return right, values.reshape(-1, length), wrong
     starts = np.cumsum(lengths) - lengths
     return right, values[starts[right][:, None] + np.arange(length)], wrong
 
@@ -160,85 +159,27 @@ def _bad_masks(column: pa.StructArray, w: Ints, h: Ints) -> Bools:
     return bad
 
 
-def masks_fill(data: NDArray[np.uint8], lengths: Ints, pixels: Ints) -> Bools:
-    """Which of many masks are whole COCO run-length strings whose runs cover exactly their photo's pixels: `data` are
-    their bytes one after the other, `lengths` (N,) the bytes of each, `pixels` (N,). The rule of `geometry.rle_runs`, for
-    a whole column at once."""
-    good = (lengths > 0) & (pixels > 0) & (pixels <= MAX_PIXELS)
-    codes = data - np.uint8(48)  # below '0' wraps around to above 63
-    last = (codes & 32) == 0
-    ends = np.cumsum(lengths)
-    good[lengths > 0] &= last[ends[lengths > 0] - 1]
-    strange = np.flatnonzero(codes > 63)
-    good[np.searchsorted(ends, strange, side="right")] = False
-    if not good.all():  # a number that does not end would run on into the next mask
-        kept = np.repeat(good, lengths)
-        codes, last, lengths = codes[kept], last[kept], np.where(good, lengths, 0)
-        ends = np.cumsum(lengths)
-    if not len(codes):
-        return good
-    stops = np.flatnonzero(last)
-    counts = np.diff(np.searchsorted(stops, ends), prepend=0)  # numbers of each mask
-    values, long = _numbers(codes, stops)
-    good[np.repeat(np.arange(len(good)), counts)[long]] = False
-    found = np.zeros(len(good), np.bool_)
-    real = np.flatnonzero(good)
-    found[real] = _runs_fill(values, counts, pixels)[real]
-    return found
-
-
-def _numbers(codes: NDArray[np.uint8], stops: Ints) -> tuple[Ints, Ints]:
-    """The numbers that end at `stops`, and the indices of those that are too long for a photo (whose value is junk)."""
-    starts = np.empty_like(stops)
-    starts[0], starts[1:] = 0, stops[:-1] + 1
-    more = stops - starts  # characters of a number behind its first
-    values = (codes[starts] & 31).astype(np.int64)
-    left = np.flatnonzero(more)  # fewer and fewer numbers have so many characters
-    for place in range(1, 7):
-        if not left.size:
-            break
-        values[left] |= (codes[starts[left] + place] & 31).astype(np.int64) << (5 * place)
-        left = left[more[left] > place]
-    negative = np.flatnonzero(codes[stops] & 16)
-    values[negative] -= np.int64(1) << (5 * (more[negative] + 1))
-    return values, left
-
-
-def _runs_fill(values: Ints, counts: Ints, pixels: Ints) -> Bools:
-    """`values` are the run lengths of many masks, `counts` (N,) how many each has; from a mask's second run on they are
-    differences to the one two before. Which masks have runs >= 0 that sum up to `pixels`."""
-    some = np.flatnonzero(counts)
-    counts = counts[some]
-    ends = np.cumsum(counts)
-    first = ends - counts
-    runs = values.copy()
-    runs[first] = 0  # the very first run is no part of any chain
-    # Two chains of differences run through all masks, in even and in odd places; where a mask begins, both begin anew by
-    # taking back what they have come to.
-    for parity in (0, 1):
-        chain = runs[parity::2]
-        if chain.size:
-            np.cumsum(chain, out=chain)
-            begin = (first - parity + 1) // 2  # a mask's first place in this chain
-            has = (ends - parity + 1) // 2 > begin
-            base = np.where(begin[has] > 0, chain[np.maximum(begin[has], 1) - 1], 0)
-            sizes = (ends[has] - parity + 1) // 2 - begin[has]
-            chain -= np.repeat(base, sizes)
-    runs[first] = values[first]
-    good = np.zeros(len(pixels), np.bool_)
-    good[some] = (np.add.reduceat(runs, first) == pixels[some]) & (np.minimum.reduceat(runs, first) >= 0)
-    return good
+_GEOMETRY: tuple[tuple[str, str, Callable[[Any, Ints, Ints], Bools]], ...] = (
+    ("box", "box_xyxy", _bad_boxes),
+    ("point", "point_xy", _bad_points),
+    ("mask", "mask_rle", _bad_masks),
+    ("pose", "keypoints_xyv", _bad_poses),
+)
 
 
 # --- columns as arrays -----------------------------------------------------------------------------------------------
 
 
 def _nulls(column: pa.Array) -> Bools:
+    if not column.null_count:
+        return np.zeros(len(column), np.bool_)
     return column.is_null().to_numpy(zero_copy_only=False)
 
 
 def _ints(column: pa.Array, missing: int) -> Ints:
-    return pc.fill_null(column, missing).to_numpy(zero_copy_only=False).astype(np.int64)
+    if column.null_count:
+        column = pc.fill_null(column, missing)
+    return column.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
@@ -250,7 +191,14 @@ def _bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
 
 
 def _lengths(column: pa.ListArray) -> Ints:
-    return _ints(pc.list_value_length(column), 0)
+    """The items of every list, 0 where null."""
+    if not len(column):
+        return np.zeros(0, np.int64)
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+    found = np.diff(offsets).astype(np.int64)
+    if column.null_count:
+        found[_nulls(column)] = 0  # Arrow leaves it open what stands there
+    return found
 
 
 def _rows_of(column: pa.ListArray) -> Any:

@@ -5,6 +5,7 @@ Ratios are in `extra_info`; nothing is asserted about them but that both sides w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,12 +16,11 @@ from pathlib import Path
 import datasets
 import pyarrow as pa
 import pytest
-from PIL import Image
 
 from tests.perf.million import MASKS, Regions, made_source, some_masks
-from tests.perf.test_parse_perf import generate
+from tests.perf.outlines import coco_folder
 from vtinstruct.build import Options, build
-from vtinstruct.build.choose import Chosen
+from vtinstruct.build.choose import Chosen, choose, source_named
 from vtinstruct.build.progress import Silent
 from vtinstruct.check import check
 from vtinstruct.dialogue import Dialogue, Evaluation, Provenance, Reference, StoredPhoto, Triplet, Turn
@@ -142,17 +142,19 @@ def test_memory_and_time_of_more_rows(benchmark, tmp_path, rows):
     benchmark.extra_info |= {name: found[name] for name in ("rows", "processor_seconds", "peak_mb", "bytes")}
 
 
-def test_two_workers(benchmark, tmp_path):
-    """A COCO file of 30,000 photos by one and by two processes: time by the clock (which needs two free cores to mean
+def _build_cli(root: Path, out: Path, workers: int) -> list[str]:
+    words = ["build", f"coco_instances={root}", "--out", str(out), "--tasks", "seg,det", "--skip-photo-check"]
+    return [sys.executable, "-c", "from vtinstruct.cli import main; main()", *words, "--workers", str(workers)]
+
+
+@pytest.mark.parametrize("photos", [10_000, 60_000])
+def test_two_workers(benchmark, tmp_path, photos):
+    """A COCO file by one and by two processes, from the command line: time by the clock (which needs two free cores to mean
     anything) and all their processor time, whose growth is what the second worker costs."""
-    images = generate(tmp_path / "instances_train2017.json", "coco", 150_000)
-    (tmp_path / "train2017").mkdir()
-    Image.new("L", (640, 480)).save(tmp_path / "train2017" / f"{0:012d}.jpg")
-    found = {}
+    coco_folder(tmp_path / "coco", photos)
+    found, content = {}, set()
     for workers in (1, 2):
-        words = ["build", f"coco_instances={tmp_path}", "--out", str(tmp_path / f"out{workers}"), "--tasks", "seg"]
-        program = "from vtinstruct.cli import main; main()"
-        run = [sys.executable, "-c", program, *words, "--skip-photo-check", "--workers", str(workers)]
+        run = _build_cli(tmp_path / "coco", tmp_path / f"out{workers}", workers)
         before, began = os.times(), time.perf_counter()
         if workers == 1:
             subprocess.run(run, check=True, capture_output=True)
@@ -161,17 +163,45 @@ def test_two_workers(benchmark, tmp_path):
         after = os.times()
         used = after.children_user + after.children_system - before.children_user - before.children_system
         found[workers] = time.perf_counter() - began, used
+        made = read_manifest(tmp_path / f"out{workers}")
+        assert sum(shard.rows for shard in made.files) == 2 * photos
+        content.add(made.content_hash)
+    assert len(content) == 1
     benchmark.extra_info |= {
-        "photos": images,
+        "photos": photos,
+        "one worker, seconds by the clock": round(found[1][0], 1),
         "clock: one worker / two": round(found[1][0] / found[2][0], 2),
         "processor: two workers / one": round(found[2][1] / found[1][1], 2),
     }
 
 
-def test_check(benchmark, source, tmp_path):
-    """`vtinstruct check` without photos, megabytes a second."""
-    build([Chosen(source, tmp_path, ("train",))], Options(("seg",), photo_check=False), tmp_path / "out", Silent())
-    found = benchmark.pedantic(check, (tmp_path / "out",), rounds=3)
+@pytest.mark.parametrize("kind", ["five masks a row", "every task"])
+def test_check(benchmark, source, tmp_path, kind):
+    """`vtinstruct check` without photos, megabytes a second of processor time and by the clock; beside it what hashing alone
+    takes."""
+    chosen, tasks = [Chosen(source, tmp_path, ("train",))], ("seg",)
+    if kind == "every task":
+        coco_folder(tmp_path / "coco", 2_000)
+        chosen, tasks = choose([f"coco_instances={tmp_path / 'coco'}"]), ()
+    with pytest.MonkeyPatch.context() as patch:
+        if kind == "every task":
+            patch.setattr("vtinstruct.build.chunk.source_named", source_named)
+        build(chosen, Options(tasks, photo_check=False), tmp_path / "out", Silent())
+    files = [tmp_path / "out" / shard.path for shard in read_manifest(tmp_path / "out").files]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    hashing, clock = [], []
+    for _ in range(3):
+        began = time.process_time()
+        assert all(len(hashlib.sha256(path.read_bytes()).digest()) == 32 for path in files)
+        hashing.append(time.process_time() - began)
+        began = time.perf_counter()
+        assert check(tmp_path / "out").findings == ()
+        clock.append(time.perf_counter() - began)
+    found = benchmark.pedantic(check, (tmp_path / "out",), rounds=5)
     assert found.findings == ()
-    size = sum(shard.bytes for shard in read_manifest(tmp_path / "out").files)
-    benchmark.extra_info["megabytes_per_second"] = round(size / 1e6 / benchmark.stats.stats.min)
+    benchmark.extra_info |= {
+        "megabytes": round(size, 1),
+        "megabytes_per_second": round(size / benchmark.stats.stats.min),
+        "megabytes_per_second_by_the_clock": round(size / min(clock)),
+        "sha256_alone_megabytes_per_second": round(size / min(hashing)),
+    }

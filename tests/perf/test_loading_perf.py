@@ -37,22 +37,18 @@ from refvlm.data import Shelf
 from refvlm.decoders.mask import DECODER as MASK_DECODER
 from refvlm.processing import RefVLMProcessor, learn_tokenizer
 from tests.benchmarks.made import dialogue, write_dataset
+from tests.perf.outlines import SIZE_WH, outline
 from vtinstruct.dialogue import Dialogue, Prompt, Reference, Triplet
 from vtinstruct.geometry import decode_rle, polygons_to_rle
 from vtinstruct.units import Mask, Rle
 
 pytestmark = [pytest.mark.perf, pytest.mark.benchmark(timer=time.process_time)]
 SAMPLES, BATCH, MASKS = 16, 8, 5
-SIZE_WH = (640, 480)
 
 
 def blob(rng: np.random.Generator) -> Rle:
-    """A polygon of 40 corners around a point, as long in run lengths as COCO's."""
-    angles = np.sort(rng.uniform(0, 2 * np.pi, 40))
-    radius = rng.uniform(0.6, 1.0, 40) * rng.uniform(30, 160)
-    x, y = rng.uniform(100, 540), rng.uniform(80, 400)
-    corners = np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], 1)
-    return polygons_to_rle([np.clip(corners, 0, SIZE_WH).ravel().tolist()], SIZE_WH)
+    """The mask of an outline."""
+    return polygons_to_rle([outline(rng)], SIZE_WH)
 
 
 def photo(rng: np.random.Generator) -> Image.Image:

@@ -20,8 +20,9 @@ from vtinstruct.columns import Columns
 from vtinstruct.dialogue import Evaluation, Prompt, Reference, Triplet, Turn
 from vtinstruct.geometry import GeometryError, check_rle
 from vtinstruct.manifest import DatasetError, manifest_to_json, read_manifest
+from vtinstruct.run_lengths import masks_fill
 from vtinstruct.shards import open_batches, write_shard
-from vtinstruct.soundness import faults, masks_fill
+from vtinstruct.soundness import faults
 from vtinstruct.units import Box, Keypoints, Mask, Point, Rle
 
 

@@ -63,17 +63,12 @@ def test_what_it_was_derived_from(built):
 def test_where_it_was_published_does_not_matter_to_check(built, tmp_path):
     manifest = read_manifest(built)
     there = (built / croissant.NAME).read_text()
-    published = croissant.croissant(
-        manifest,
-        card.title(manifest),
-        card.content_version(manifest.content_hash),
-        url="https://x",
-        datePublished="2026-01-02",
-    )
+    described = card.describe(manifest, url="https://x", datePublished="2026-01-02")
+    published = croissant.text(described)
     assert json.loads(published)["url"] == "https://x"
-    assert croissant.same(there, published)
-    assert not croissant.same(there, published.replace("cr:TestSplit", "cr:TrainingSplit"))
-    assert not croissant.same(there, "[]")
+    assert croissant.says(there, described)
+    assert not croissant.says(there.replace("cr:TestSplit", "cr:TrainingSplit"), described)
+    assert not croissant.says("[]", described)
     try:
         (built / croissant.NAME).write_text(published)
         assert check(built).findings == ()

@@ -138,6 +138,7 @@ def write_card(root: Path, done: Manifest) -> None:
     """Everything around the shards that a manifest gives: side files, card, and last the manifest itself."""
     for path, text in card.side_files(done).items():
         write_atomically(root / path, text)
+    write_atomically(root / croissant.NAME, croissant.text(card.describe(done)))
     write_atomically(root / card.README, card.card(done))
     write_atomically(root / manifest.NAME, manifest.manifest_to_json(done))
 
