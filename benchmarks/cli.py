@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import suites as suite_table
-from benchmarks.compare import Comparison, compare, write_comparison
+from benchmarks.compare import Comparison, compare, moved_pictures, write_comparison
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
@@ -147,6 +147,10 @@ def compare_command(
     first: Annotated[Path, typer.Argument(help="a folder of `score`")],
     second: Annotated[Path, typer.Argument(help="another, on the same samples")],
     out: Annotated[Path | None, typer.Option("--out", help="a page to write, compare.html")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="the dataset, for pictures of what moved most")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option("--predictions", help="both models' files, for the pictures; not after `run`")
+    ] = None,
     resamples: Resamples = 1000, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Two models on the same samples, paired: the difference of every primary number with its interval and p-value, and the
@@ -155,7 +159,8 @@ def compare_command(
         found = compare(first, second, resamples, seed)
         show_comparison(found)
         if out is not None:
-            write_comparison(out, found)
+            pictures = moved_pictures(found, (first, second), open_dataset(data)[0], predictions or ()) if data else {}
+            write_comparison(out, found, pictures)
             screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
 
 

@@ -7,6 +7,7 @@ two-sided: twice the share of resampled differences beyond twice the observed on
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.answers import answers_to
+from benchmarks.dataset import Dataset
+from benchmarks.gallery import Trio, trio
 from benchmarks.intervals import Drawn, drawn
 from benchmarks.page import render_page
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results
 from benchmarks.rows import read_rows, setting_of
-from benchmarks.scorer import Interval
+from benchmarks.score import file_digest
+from benchmarks.scorer import MISSING, Interval
 from benchmarks.suites import suites_for
+from vtinstruct.dialogue import Dialogue
 
-MOVED = 20  # samples shown of each suite
+MOVED, PICTURED = 20, 4  # samples shown of each suite, and in pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,11 @@ class Moved:
     first: float
     second: float
 
+    @property
+    def far(self) -> float:
+        """How far it moved."""
+        return abs(self.second - self.first)
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -39,6 +50,7 @@ class Difference:
     it has none), and the samples that moved most."""
 
     suite: str
+    task: str
     source: str
     split: str
     metric: str
@@ -51,6 +63,13 @@ class Difference:
     high: float | None
     p: float | None
     moved: tuple[Moved, ...]
+
+    @property
+    def verdict(self) -> str:
+        """ "better" or "worse" where the interval leaves 0 out, else ""."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return ""
+        return "better" if (self.low > 0) == self.higher_is_better else "worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,7 @@ def _difference(first: Side, second: Side, resamples: int, seed: int) -> Differe
     got, p = _paired(*intervals)
     difference = None if None in values else (values[1] or 0.0) - (values[0] or 0.0)
     return Difference(
-        suite.name, first[2].source, first[2].split, suite.primary, metric.percent, metric.higher_is_better,
+        suite.name, suite.task, first[2].source, first[2].split, suite.primary, metric.percent, metric.higher_is_better,
         frames[0].height, (values[0], values[1]), difference, got.low if got else None, got.high if got else None, p,
         _moved(*frames),
     )  # fmt: skip
@@ -130,7 +149,72 @@ def _moved(first: pl.DataFrame, second: pl.DataFrame) -> tuple[Moved, ...]:
     return tuple(Moved(*row) for row in most.select("id", "quality", "quality_second").iter_rows())
 
 
-def write_comparison(path: Path, found: Comparison) -> None:
-    """The comparison as one self-contained page."""
+def write_comparison(path: Path, found: Comparison, pictures: Mapping[str, Sequence[Trio]]) -> None:
+    """The comparison as one self-contained page; `pictures` by suite."""
+    sections: list[tuple[str, list[tuple[Difference, Moved]]]] = []
+    for name in dict.fromkeys(one.suite for one in found.suites):
+        several = [(one, sample) for one in found.suites if one.suite == name for sample in one.moved]
+        if several:
+            sections.append((name, sorted(several, key=lambda pair: (-pair[1].far, pair[1].id))[:MOVED]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page("compare.html", found=found), "utf-8")
+    path.write_text(render_page("compare.html", found=found, sections=sections, pictures=pictures), "utf-8")
+
+
+def moved_pictures(
+    found: Comparison, folders: tuple[Path, Path], dataset: Dataset, predictions: Sequence[Path]
+) -> dict[str, list[Trio]]:
+    """By suite, both answers to the samples that moved most, one a photo. `predictions`: the files that the two folders were
+    scored from, told by their digests. Raises `ResultsError`."""
+    results = (read_results(folders[0]), read_results(folders[1]))
+    if results[0].dataset != dataset.hash:
+        raise ResultsError(f"{dataset.root}: not the dataset of {folders[0]}; the one that was scored is right")
+    sides = _files(folders, results, predictions)
+    moved = {
+        name: sorted((m for one in found.suites if one.suite == name for m in one.moved), key=lambda m: (-m.far, m.id))
+        for name in dict.fromkeys(one.suite for one in found.suites if one.task)
+    }
+    truths = _truths(found, dataset, {sample.id for several in moved.values() for sample in several})
+    shown = {name: _one_a_photo(several, truths) for name, several in moved.items()}
+    wanted = {sample.id: truths[sample.id] for several in shown.values() for sample in several}
+    first, second = ({i: (a, f.parent) for f in files for i, a in answers_to(f, wanted).items()} for files in sides)
+    pictures: dict[str, list[Trio]] = {}
+    for name, several in shown.items():
+        for sample in several:
+            (one, here), (other, there) = (side.get(sample.id, (MISSING, dataset.root)) for side in (first, second))
+            drawn_ = trio(truths[sample.id], (one, other), (here, there), (sample.first, sample.second), dataset, name)
+            pictures.setdefault(name, []).append(drawn_)
+    return pictures
+
+
+def _files(
+    folders: tuple[Path, Path], results: tuple[Results, Results], predictions: Sequence[Path]
+) -> tuple[list[Path], list[Path]]:
+    """The predictions files of each side: those given, and the one that `run` leaves in a folder."""
+    sides: tuple[list[Path], list[Path]] = ([], [])
+    beside = [folder / "predictions.jsonl" for folder in folders]
+    digests = {path: file_digest(path) for path in [*predictions, *(path for path in beside if path.is_file())]}
+    for path, digest in digests.items():
+        for side, one in zip(sides, results, strict=True):
+            if digest in (one.predictions or (one.predictions_sha256,)):
+                side.append(path)
+    for folder, side, one in zip(folders, sides, results, strict=True):
+        if len(side) < len(one.predictions or ("",)):
+            raise ResultsError(
+                f"{folder}: {len(side)} of its {len(one.predictions or ('',))} predictions files given; for pictures, those that "
+                "it was scored from (--predictions) are right"
+            )
+    return sides
+
+
+def _truths(found: Comparison, dataset: Dataset, ids: set[str]) -> dict[str, Dialogue]:
+    places = dict.fromkeys((one.task, one.split) for one in found.suites if one.task and one.moved)
+    return {truth.id: truth for place in places for truth in dataset.dialogues(*place) if truth.id in ids}
+
+
+def _one_a_photo(moved: Sequence[Moved], truths: Mapping[str, Dialogue]) -> list[Moved]:
+    photos: dict[str, Moved] = {}
+    for sample in moved:
+        truth = truths.get(sample.id)
+        if truth is not None:
+            photos.setdefault(truth.photo.id if truth.photo else sample.id, sample)
+    return list(photos.values())[:PICTURED]

@@ -108,22 +108,63 @@ def _drawn(
     picture: Picture, truth: Dialogue, answer: Answered, inks: Mapping[str, str], dataset: Dataset, folder: Path
 ) -> Picture:
     """The picture with its two panels; without them where the photo cannot be read: the page says so."""
+    shown = panels(
+        truth, [(_expected(truth), dataset.root), (answer.triplets(), folder)], inks, dataset, str(picture.worst)
+    )
+    return replace(picture, truth=shown[0], answer=shown[1]) if shown else picture
+
+
+def panels(
+    truth: Dialogue,
+    sides: Sequence[tuple[Sequence[Triplet], Path]],
+    inks: Mapping[str, str],
+    dataset: Dataset,
+    what: str,
+) -> tuple[Markup, ...]:
+    """The photo of a sample once for every side: what its triplets point at (depth maps in its folder), and the question's
+    marks. None without a photo that can be read. `what` tells several drawings of a sample on one page apart."""
     if truth.photo is None:
-        return picture
+        return ()
     try:
         uri = thumbnail(dataset.photo(truth.photo))
     except PhotoError:
-        return picture
+        return ()
     canvas = Canvas(truth.photo.size_wh, inks)
     marks = [part for part in _question(truth) if isinstance(part, Prompt)]
-    name = f"p{zlib.crc32(f'{picture.worst} {truth.id}'.encode())}"
-    # the photo is in the page once; the second panel points at the first
-    ground, again = image_tag(uri, canvas.size_wh, f'id="{name}"'), f'<use href="#{name}"/>'
-    return replace(
-        picture,
-        truth=draw(ground, canvas, _expected(truth), dataset.root, marks),
-        answer=draw(again, canvas, answer.triplets(), folder, marks),
+    name = f"p{zlib.crc32(f'{what} {truth.id}'.encode())}"
+    # the photo is in the page once; the other panels point at the first
+    grounds = [image_tag(uri, canvas.size_wh, f'id="{name}"'), *[f'<use href="#{name}"/>'] * (len(sides) - 1)]
+    return tuple(
+        draw(ground, canvas, triplets, folder, marks) for ground, (triplets, folder) in zip(grounds, sides, strict=True)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Trio:
+    """One sample as annotated and as two models answered it, with their standing, 0..1; `panels` are empty without a photo."""
+
+    id: str
+    qualities: tuple[float, float]
+    question: str
+    expected: str
+    said: tuple[str, str]
+    concepts: tuple[tuple[str, str], ...]
+    panels: tuple[Markup, ...]
+
+
+def trio(
+    truth: Dialogue, answers: tuple[Answered, Answered], folders: tuple[Path, Path], qualities: tuple[float, float],
+    dataset: Dataset, what: str,
+) -> Trio:  # fmt: skip
+    """Both answers to a sample beside its annotation. `folders` hold the depth maps that the answers name."""
+    sides = [_expected(truth), *(answer.triplets() for answer in answers)]
+    inks = colours(triplet.concept for side in sides for triplet in side)
+    shown = panels(truth, list(zip(sides, (dataset.root, *folders), strict=True)), inks, dataset, what)
+    return Trio(
+        truth.id, qualities, _short(render_question(_question(truth))),
+        _short(render(truth.turns[answered_turn(truth)].parts)),
+        (_short(answers[0].text), _short(answers[1].text)), tuple(inks.items())[:12], shown,
+    )  # fmt: skip
 
 
 def _short(text: str) -> str:

@@ -22,7 +22,7 @@ from benchmarks.suites import SUITES
 COLUMNS: tuple[str, ...] = (
     "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
     "n", "missing", "invalid", "dataset_name", "dataset", "other_dataset", "predictions_sha256", "engine",
-    "engine_version", "vtinstruct", "limit",
+    "engine_version", "vtinstruct", "limit", "phrases",
 )  # fmt: skip
 
 
@@ -99,6 +99,7 @@ def _row(place: Place) -> dict[str, object]:
         suite.n, suite.missing, suite.invalid, results.dataset_name, results.dataset, results.other_dataset,
         results.predictions_sha256, results.engine, results.versions.get(package, ""),
         results.versions.get("vtinstruct", ""), results.options.get("limit"),
+        results.options.get("phrases", "exact"),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 

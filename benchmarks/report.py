@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,39 @@ from benchmarks.dataset import Dataset
 from benchmarks.gallery import Picture, galleries
 from benchmarks.page import metrics_of, render_page, shown
 from benchmarks.results import Results, SuiteResult
+from benchmarks.scorers._instances import open_class_id
 from vtinstruct.dialogue import Dialogue
 
 CLASSES = 12  # bars of single classes, the most telling ones
+CLASS_NUMBERS = (("AP", "AP50"), ("PQ", "SQ", "RQ"), ("IoU", "Acc"))
+OTHER = "a class of other photos"
 CELLS = 8  # rows of each table of mistakes
 
 
 @dataclass(frozen=True, slots=True)
+class ClassTable:
+    """Every class's own numbers of one source and split: AP and AP50, or PQ, SQ and RQ, or IoU and Acc."""
+
+    source: str
+    split: str
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """One suite on the page: its results by source and split, charts of the first, and pictures."""
+    """One suite on the page: its results by source and split, charts of `first` (the first with a value), tables of classes,
+    and pictures."""
 
     name: str
     results: tuple[SuiteResult, ...]
+    first: SuiteResult
     columns: tuple[str, ...]
     measure: str
     curve: Markup | None
     reliability: Markup | None
     classes: Markup | None
+    tables: tuple[ClassTable, ...]
     mistakes: tuple[tuple[str, list[dict[str, Any]]], ...]
     pictures: tuple[Picture, ...]
 
@@ -43,20 +59,55 @@ def write_report(
     grouped: dict[str, list[SuiteResult]] = {}
     for suite in results.suites:
         grouped.setdefault(suite.suite, []).append(suite)
-    sections = [_section(name, several, pictures.get(name, [])) for name, several in grouped.items()]
+    names = _names(truths)
+    sections = [
+        _section(name, [_named(one, names) for one in several], pictures.get(name, []))
+        for name, several in grouped.items()
+    ]
     path.write_text(render_page("report.html", results=results, sections=sections), "utf-8")
 
 
+def _names(truths: Mapping[str, Dialogue]) -> dict[str, str]:
+    """What the annotations call the classes that only numbers name (sources without a list of classes), by source and number."""
+    found: dict[str, str] = {}
+    for truth in truths.values():
+        for _, triplet, reference in truth.references():
+            name = reference.category or triplet.concept
+            number = reference.category_id if reference.category_id >= 0 else open_class_id(name)
+            found[f"{truth.source} {number}"] = name
+    return found
+
+
+def _named(result: SuiteResult, names: Mapping[str, str]) -> SuiteResult:
+    """A result with words for classes that it knows by number alone."""
+
+    details = dict(result.details)
+    keys = [key for key in ("classes", "by_class") if key in details]
+    if not any(row["class"] == str(row["id"]) for key in keys for row in details[key]):
+        return result
+
+    def word(value: str | None) -> str | None:
+        return names.get(f"{result.source} {value}", OTHER) if value is not None and value.isdigit() else value
+
+    for key in keys:
+        details[key] = [{**row, "class": word(row["class"])} for row in details[key]]
+    if details.get("confusion"):
+        cells = details["confusion"]["cells"]
+        cells = [{**cell, "annotated": word(cell["annotated"]), "answered": word(cell["answered"])} for cell in cells]
+        details["confusion"] = {**details["confusion"], "cells": cells}
+    return replace(result, details=details)
+
+
 def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> Section:
-    first = results[0]
+    first = next((one for one in results if one.value is not None), results[0])
     lines: Mapping[str, list[float]] = first.details.get("curves", {})
     measure = "OKS" if first.scorer == "ap_keypoint" else "IoU"
     curve = curves({f"{measure} {key}": line for key, line in lines.items()}, "recall", "precision") if lines else None
     # a number that is undefined on every source says nothing here; the result file still names it
     columns = tuple(n for n in metrics_of(first) if any(r.numbers.get(n) is not None for r in results))
     return Section(
-        name, tuple(results), columns, measure, curve, _reliability(first, measure), _classes(first), _mistakes(first),
-        tuple(pictures),
+        name, tuple(results), first, columns, measure, curve, _reliability(first, measure), _classes(first), _tables(results),
+        _mistakes(first), tuple(pictures),
     )  # fmt: skip
 
 
@@ -76,11 +127,25 @@ def _mistakes(result: SuiteResult) -> tuple[tuple[str, list[dict[str, Any]]], ..
     return tuple((title, several[:CELLS]) for title, several in tables.items() if several)
 
 
+def _tables(results: Sequence[SuiteResult]) -> tuple[ClassTable, ...]:
+    """The classes of every set that has more than one."""
+    found: list[ClassTable] = []
+    for result in results:
+        rows: list[dict[str, Any]] = result.details.get("classes") or result.details.get("by_class") or []
+        if len(rows) > 1:
+            order = next(names for names in CLASS_NUMBERS if names[0] in rows[0])
+            found.append(ClassTable(result.source, result.split, order, tuple(rows)))
+    return tuple(found)
+
+
 def _classes(result: SuiteResult) -> Markup | None:
-    entries: list[dict[str, Any]] = result.details.get("classes", [])
-    if len(entries) < 2:
+    tables = _tables([result])
+    if not tables:
         return None
-    ordered = sorted(entries, key=lambda e: (-e["AP"], e["class"]))
+    number = tables[0].columns[0]
+    known = [row for row in tables[0].rows if row[number] is not None]
+    ordered = sorted(known, key=lambda row: (-row[number], row["class"]))
     if len(ordered) > CLASSES:  # the best and the worst
         ordered = ordered[: CLASSES // 2] + ordered[-CLASSES // 2 :]
-    return bars([Bar(e["class"], e["AP"], shown(e["AP"])) for e in ordered], 320, 1.0)
+    chart = bars([Bar(row["class"], row[number], shown(row[number])) for row in ordered], 320, 1.0)
+    return Markup("<h3>{} by class</h3>{}").format(number, chart)

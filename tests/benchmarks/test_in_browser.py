@@ -95,7 +95,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         file = write_predictions(root / f"{name}.jsonl", dataset.hash, answers, model)
         assert score(file, data, root / name).exit_code == 0
     assert bench("leaderboard", root / "first", root / "second", "--out", root).exit_code == 0
-    done = bench("compare", root / "first", root / "second", "--resamples", 30, "--out", root / "compare.html")
+    done = bench("compare", root / "first", root / "second", "--resamples", 30, "--out", root / "compare.html",
+                 "--data", data, "--predictions", root / "first.jsonl", "--predictions", root / "second.jsonl")  # fmt: skip
     assert done.exit_code == 0
     return {
         "report": root / "first/report.html", "leaderboard": root / "leaderboard.html", "compare": root / "compare.html"
@@ -121,7 +122,7 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
     assert told["title"].endswith("VT-Instruct benchmark")
     assert not told["wide"]
     assert all([*told["images"], *told["photos"]])
-    assert bool(told["photos"]) == (page == "report")
+    assert bool(told["photos"]) == (page != "leaderboard")
     assert told["tables"]
     assert told["words"]
     assert all(told["words"])
@@ -129,7 +130,8 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
         assert _ordered(table["down"], down=True), table
         assert _ordered(table["up"], down=False), table
     drawn = {
-        "report": ("Confidence and precision", "Mistakes at IoU .5"),
+        "report": ("Confidence and precision", "Mistakes at IoU .5", "classes of hand val", "AP50"),
+        "compare": ("annotated</figcaption>", "two</figcaption>", "undecided"),
         "leaderboard": ('style="fill:#', 'class="whisker"', 'class="part"'),
     }
     assert all(words in dom for words in drawn.get(page, ()))

@@ -40,7 +40,10 @@ def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_p
         assert bench("leaderboard", *(tmp_path / name for name in order), "--out", out).exit_code == 0
         boards.append((out / "leaderboard.csv").read_text())
     assert boards[0] == boards[1]
-    assert boards[0].splitlines()[0].startswith("suite,suite_version,source,split,model,metric,value,low,high,")
+    assert boards[0].splitlines()[0] == (
+        "suite,suite_version,source,split,model,metric,value,low,high,higher_is_better,rank,n,missing,invalid,dataset_name,dataset,"
+        "other_dataset,predictions_sha256,engine,engine_version,vtinstruct,limit,phrases"
+    )
     assert ",'=HYPERLINK(1)," in boards[0]
     assert "\n=HYPERLINK" not in boards[0]
     ranks = pl.read_csv(tmp_path / "ab/leaderboard.csv")["rank"]

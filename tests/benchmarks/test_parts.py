@@ -150,6 +150,18 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(tmp_path: Path) -> N
     page = (tmp_path / "compare.html").read_text()
     assert "lazy" in page
     assert worse["det"].moved[0].id in page
+    assert "<figure>" not in page
+    pictured = ("compare", tmp_path / "good", tmp_path / "lazy", "--out", tmp_path / "compare.html", "--resamples", 20)
+    done = bench(*pictured, "--data", data, "--predictions", predictions)
+    assert done.exit_code == 2
+    assert "good: 0 of its 1 predictions files given" in done.stderr
+    first = tmp_path / "first.jsonl"
+    first.write_text("\n".join([head, *lines]) + "\n")
+    done = bench(*pictured, "--data", data, "--predictions", predictions, "--predictions", first)
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "compare.html").read_text()
+    assert "No picture: the photo cannot be read." in page  # these photos are names alone
+    assert "<summary>words</summary>" in page
 
 
 def test_p_agrees_with_the_interval_and_is_uniform_when_there_is_no_difference() -> None:
