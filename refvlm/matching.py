@@ -6,10 +6,15 @@ batch change nothing and there is no matrix across samples.
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
+
+SMALL = 5  # references of a group whose orders (120 of five) are all tried
+ORDERS = {n: np.array(list(permutations(range(n)))) for n in range(2, SMALL + 1)}  # (n!, n), the written order first
 
 
 def group_pairs(groups: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,18 +36,21 @@ def match(costs: Tensor, groups: Tensor) -> Tensor:
     """The cheapest assignment inside every group: `found[i]` is the target of reference i, a permutation of 0..N-1.
 
     `costs` (M,) belong to the pairs of `group_pairs(groups)`. A cost that is not finite counts as very dear, so that one
-    bad sample cannot stop a batch. Groups of one need no search, groups of two one comparison.
+    bad sample cannot stop a batch. Small groups, nearly all there are, try every order, all groups of a size at once; each
+    larger one is searched (Jonker and Volgenant's algorithm).
     """
     sizes = torch.unique_consecutive(groups, return_counts=True)[1].cpu().numpy()
     found = np.arange(len(groups))
     if sizes.size and sizes.max() > 1:
         table = torch.nan_to_num(costs.detach().float(), nan=1e6, posinf=1e6, neginf=-1e6).cpu().numpy()
         starts, offsets = np.cumsum(sizes) - sizes, np.cumsum(sizes**2) - sizes**2
-        pairs = np.flatnonzero(sizes == 2)
-        block = table[offsets[pairs][:, None] + np.arange(4)]  # (groups of two, 4): 00, 01, 10, 11
-        swap = pairs[block[:, 1] + block[:, 2] < block[:, 0] + block[:, 3]]
-        found[starts[swap]], found[starts[swap] + 1] = starts[swap] + 1, starts[swap]
-        for g in np.flatnonzero(sizes > 2):
+        for n in range(2, SMALL + 1):
+            alike = np.flatnonzero(sizes == n)
+            rows = starts[alike, None] + np.arange(n)  # (G, n)
+            block = table[offsets[alike, None] + np.arange(n * n)].astype(np.float64)  # (G, n * n)
+            taken = block[:, np.arange(n) * n + ORDERS[n]].sum(-1).argmin(1)  # (G, n!, n) -> (G,)
+            found[rows] = starts[alike, None] + ORDERS[n][taken]
+        for g in np.flatnonzero(sizes > SMALL):
             n = sizes[g]
             rows, columns = linear_sum_assignment(table[offsets[g] : offsets[g] + n * n].reshape(n, n))
             found[starts[g] + rows] = starts[g] + columns

@@ -25,7 +25,7 @@ from refvlm.batch import Batch
 from refvlm.checkpoints import CheckpointError, check_folder
 from refvlm.config import RefVLMConfig
 from refvlm.decoders._contract import Decoder
-from refvlm.decoders._locator import compare, heat_targets
+from refvlm.decoders._locator import heat_targets
 from refvlm.prompt_encoder import PromptEncoder
 from refvlm.vision import DenseEncoder, Maps, Pixels, TokenEncoder, valid_cells
 from vtinstruct.plugins import load
@@ -119,9 +119,14 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         """Photos (P, S, S, 3) uint8 -> everything that is computed once per photo."""
         maps = self.dense(photos, extent_wh)
         prompt_map = maps.tokens if self.vision is None else self.vision(photos)  # (P, C, g, g)
+        return self.sights(maps, prompt_map, self.projector(prompt_map.flatten(2).transpose(1, 2)))
+
+    @staticmethod
+    def sights(maps: Maps, prompt_map: Tensor, tokens: Tensor) -> Sights:
+        """Of the projected cells `tokens` (P, g*g, D), those that some photo of the batch fills: the others cost nothing."""
+        extent_wh = maps.extent_wh
         valid = (valid_cells(extent_wh, *prompt_map.shape[-2:]) & (extent_wh[:, :1, None] > 0)).flatten(1)
-        tokens = self.projector(prompt_map.flatten(2).transpose(1, 2))
-        used = valid.any(0)  # cells that no photo of the batch fills cost nothing
+        used = valid.any(0)
         return Sights(maps, tokens[:, used], valid[:, used], used.nonzero()[:, 0], prompt_map)
 
     def embed(self, batch: Batch, sights: Sights) -> Tensor:
@@ -138,21 +143,29 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
     def forward(self, batch: Batch) -> Output:
         """Losses of a training batch; see `Batch` for shapes."""
         sights = self.see(batch.photos, batch.extent_wh)
-        hidden = self.read(batch, sights)  # (R, T, D)
+        hidden = self.read(batch, sights, self.embed(batch, sights))  # (R, T, D)
+        words, logits = self.word_loss(batch, hidden)
+        losses = {"llm": words}
+        if self.config.naming:
+            losses |= self.naming_loss(batch, sights)
+        for kind in batch.references:
+            losses |= self.unit_losses(kind, batch, sights, hidden)
+        loss = torch.stack([self.weight_of(name) * value.float() for name, value in losses.items()]).sum()
+        return Output(loss, losses, logits)
+
+    def word_loss(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross entropy of the words to be said, from the states (R, T, D), and their logits (L, vocabulary)."""
         learned = batch.labels >= 0
         logits = self.llm.get_output_embeddings()(hidden[learned]).float()
         count = learned.sum().clamp(min=1)
-        losses = {"llm": F.cross_entropy(logits, batch.labels[learned], reduction="sum") / count}
-        if self.config.naming:
-            losses |= self.naming_loss(batch, sights)
-        for kind, refs in batch.references.items():
-            decoder = self.decoder(kind)
-            view = sights.maps.pick(batch.owner[refs.rows])
-            outputs = decoder(hidden[refs.rows, refs.columns], view)
-            parts = decoder.loss(outputs, refs.targets, refs.groups)
-            losses |= {f"{kind}.{name}": value for name, value in parts.items()}
-        loss = torch.stack([self.weight_of(name) * value.float() for name, value in losses.items()]).sum()
-        return Output(loss, losses, logits)
+        return F.cross_entropy(logits, batch.labels[learned], reduction="sum") / count, logits
+
+    def unit_losses(self, kind: str, batch: Batch, sights: Sights, hidden: Tensor) -> dict[str, Tensor]:
+        """The losses of a decoder, by full name ("box.giou"), from the states (R, T, D) of its references."""
+        decoder, refs = self.decoder(kind), batch.references[kind]
+        outputs = decoder(hidden[refs.rows, refs.columns], sights.maps.pick(batch.owner[refs.rows]))
+        parts = decoder.loss(outputs, refs.targets, refs.groups)
+        return {f"{kind}.{name}": value for name, value in parts.items()}
 
     def weight_of(self, name: str) -> float:
         """The weight of a loss ("llm", "box.giou"): its own, its unit's, or that of all units."""
@@ -167,23 +180,27 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         """
         height, width = sights.prompt_map.shape[-2:]
         llm: Any = self.llm
-        logits = llm.get_output_embeddings()(llm.get_decoder().norm(sights.tokens)).float().log_softmax(-1)  # (P, n, W)
+        logits = llm.get_output_embeddings()(llm.get_decoder().norm(sights.tokens)).float()  # (P, n, vocabulary)
+        whole = logits.logsumexp(-1)  # (P, n)
         total, count = logits.new_zeros(()), 0
         for refs in batch.references.values():
             if "corners" not in refs.targets:
                 continue
-            owner = batch.owner[refs.rows]
+            owner = batch.owner[refs.rows]  # (N,)
             aims = heat_targets(refs.targets["corners"], batch.extent_wh[owner], height, width)[:, sights.token_places]
-            said = compare(aims, logits, owner)  # (N, vocabulary): mean log-probability where the thing is
-            known = refs.words >= 0
-            names = said.gather(1, refs.words.clamp(min=0)) * known
+            known = refs.words >= 0  # (N, W)
+            cells = torch.arange(aims.shape[1], device=owner.device)[None, :, None]
+            # Only the words that are names, and only of their own photo: (N, n, W).
+            said = logits[owner[:, None, None], cells, refs.words.clamp(min=0)[:, None]] - whole[owner, :, None]
+            names = (aims[..., None] * said).sum(1) * known  # (N, W): mean log-probability where the thing is
             total = total - (names.sum(1) / known.sum(1).clamp(min=1)).sum()
             count += len(owner)
         return {"naming": self.config.naming * total / max(count, 1)}
 
-    def read(self, batch: Batch, sights: Sights) -> Tensor:
-        """Hidden states (R, T, D) of packed rows: a token sees its photo and the earlier tokens of its own dialogue."""
-        words = self.embed(batch, sights).flatten(0, 1)  # (R * T, D)
+    def read(self, batch: Batch, sights: Sights, embedded: Tensor) -> Tensor:
+        """Hidden states (R, T, D) of packed rows `embedded` (R, T, D): a token sees its photo and the earlier tokens of its own
+        dialogue."""
+        words = embedded.flatten(0, 1)  # (R * T, D)
         photo = sights.tokens.flatten(0, 1).to(words.dtype)  # (P * n, D)
         plan = layout(batch.segments, batch.owner, sights.token_valid)
         order = torch.cat([block.source.flatten() for block in plan.blocks] or [batch.ids.new_zeros(0)])

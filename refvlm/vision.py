@@ -133,10 +133,12 @@ class DenseEncoder(nn.Module):
         self.blend = nn.Sequential(ConvBlock(pixel_width, pixel_width), nn.Conv2d(pixel_width, pixel_width, 1))
 
     def forward(self, photos: Tensor, extent_wh: Tensor) -> Maps:
-        photos = self.normal(photos).to(self.unfold.weight.dtype).contiguous(memory_format=self.layout)  # (P, 3, S, S)
-        c4, c8, c16, c32 = self.backbone(
-            photos
-        ).feature_maps  # (P, channels[i], S/4, S/4) ... (P, channels[3], S/32, S/32)
+        pixels = self.normal(photos).to(self.unfold.weight.dtype).contiguous(memory_format=self.layout)  # (P, 3, S, S)
+        return self.neck(pixels, self.backbone(pixels).feature_maps, extent_wh)
+
+    def neck(self, photos: Tensor, features: Sequence[Tensor], extent_wh: Tensor) -> Maps:
+        """The pyramid: photos as the backbone sees them (P, 3, S, S), its maps (P, channels[i], S/4 ... S/32, same)."""
+        c4, c8, c16, c32 = features
         p32 = self.lateral[3](c32)  # (P, C, S/32, S/32)
         p16 = self.smooth[2](self.lateral[2](c16) + F.interpolate(p32, size=c16.shape[-2:], mode="nearest"))
         p8 = self.smooth[1](self.lateral[1](c8) + F.interpolate(p16, size=c8.shape[-2:], mode="nearest"))

@@ -163,25 +163,36 @@ class Locator(nn.Module):
 def heat_targets(corners: Tensor, extent_wh: Tensor, height: int, width: int) -> Tensor:
     """Where the heat of target boxes (N, 4) should lie on a (height, width) grid over the square: a normal distribution
     around each middle, (N, height*width), sum 1, nothing outside the photo (`extent_wh` (N, 2))."""
-    middles = cell_middles(height, width, corners.device)  # (h*w, 2)
-    boxes = to_middle(corners)
-    spread = (0.14 * boxes[:, 2:]).clamp(min=0.45 / max(height, width))
-    away = ((middles[None] - boxes[:, None, :2]) / spread[:, None]).square().sum(-1)  # (N, h*w)
+    spread = (0.14 * (corners[:, 2:] - corners[:, :2])).clamp(min=0.45 / max(height, width))
+    away = square_distance(corners, spread, height, width).flatten(1)  # (N, h*w)
     valid = valid_cells(extent_wh, height, width).flatten(1)
     return (-0.5 * away).masked_fill(~valid, -1e4).softmax(-1)
 
 
-def compare(queries: Tensor, keys: Tensor, owner: Tensor) -> Tensor:
-    """Dot products of queries (N, C) with every place of their own photo's keys (P, C, L): (N, L).
+def square_distance(corners: Tensor, unit: Tensor, height: int, width: int) -> Tensor:
+    """Squared distances of a grid's cells from the middles of boxes (N, 4), in units (N, 2) of each box: (N, height, width).
 
-    One matrix product per photo; keys are not copied per query.
+    A sum over two lines of cells: nothing of two coordinates a cell is ever made.
     """
-    if len(owner) == 0:
-        return queries @ keys[0]  # nothing, but of the graph: ranks must agree on what has a gradient
-    order = torch.argsort(owner, stable=True)
-    sizes = torch.bincount(owner, minlength=keys.shape[0]).tolist()
-    blocks = [part @ keys[p] for p, part in enumerate(torch.split(queries[order], sizes)) if sizes[p]]
-    return torch.cat(blocks)[torch.argsort(order)]
+    middle = (corners[:, :2] + corners[:, 2:]) / 2
+    lines = [
+        ((torch.arange(cells, device=corners.device) + 0.5) / cells - middle[:, axis, None]) / unit[:, axis, None]
+        for axis, cells in enumerate((width, height))
+    ]  # (N, width), (N, height)
+    return lines[0].square()[:, None] + lines[1].square()[:, :, None]
+
+
+def compare(queries: Tensor, keys: Tensor, owner: Tensor) -> Tensor:
+    """Dot products of queries (N, C) with every place of their own photo's keys (P, C, L): (N, L) float32.
+
+    One batched product over the photos; keys are not copied per query. In float32 whatever the rest is in: heat maps and
+    outlines are decided by small differences, and on CPUs products this thin are three times slower in bfloat16.
+    """
+    seat, most = seats(owner, len(keys))
+    table = queries.new_zeros(len(keys), max(most, 1), queries.shape[-1], dtype=torch.float32)
+    table[owner, seat] = queries.float()
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.bmm(table, keys.float())[owner, seat]
 
 
 def sample_windows(maps: Tensor, corners: Tensor, owner: Tensor, size: int) -> Tensor:

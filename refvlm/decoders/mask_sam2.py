@@ -19,7 +19,7 @@ from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder
 
 from refvlm.decoders._contract import Decoder, Found
 from refvlm.decoders._reading import seats
-from refvlm.decoders.mask import MaskDecoder, photo_mask
+from refvlm.decoders.mask import MaskDecoder, photo_mask, shares_of
 from refvlm.matching import group_pairs, match
 from refvlm.vision import WAVES, View, cell_middles, waves
 from vtinstruct.geometry import Letterbox
@@ -79,10 +79,9 @@ class Sam2Decoder(Decoder):
 
     def loss(self, outputs: Masks, targets: dict[str, Tensor], groups: Tensor) -> dict[str, Tensor]:
         n = max(len(groups), 1)
-        masks = targets["masks"].float()[:, None]
+        masks = targets["masks"]
         order = self._match(outputs.logits, masks, groups)
-        size = (outputs.logits.shape[-2], outputs.logits.shape[-1])
-        wanted = F.adaptive_avg_pool2d(masks[order], size)[:, 0].flatten(1)  # (N, h*w), 0..1
+        wanted = shares_of(masks[order], outputs.logits.shape[-1]).flatten(1)  # (N, h*w), 0..1
         logits = outputs.logits.flatten(1)
         found = logits.sigmoid()
         cross = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
@@ -104,7 +103,7 @@ class Sam2Decoder(Decoder):
     def _match(logits: Tensor, masks: Tensor, groups: Tensor) -> Tensor:
         """Which target each reference gets, inside its group: the one whose mask is most alike."""
         found = F.adaptive_avg_pool2d(logits.sigmoid()[:, None], COST_SIDE).flatten(1)  # (N, 32*32)
-        wanted = F.adaptive_avg_pool2d(masks, COST_SIDE).flatten(1)
+        wanted = shares_of(masks, COST_SIDE).flatten(1)
         i, j = group_pairs(groups)
         return match(1 - _dice(found[i], wanted[j]), groups)
 

@@ -63,10 +63,27 @@ def test_the_7b_model_has_the_papers_sizes_part_by_part() -> None:
         layers: Any = model.decoder(kind).locator.layers
         assert len(layers) == 6
         assert count(layers[0]) == 1_315_072  # a DETR layer of 256 without self-attention and its norm
+    assert count(model.dense) - count(model.dense.backbone) == NECK
+    assert count(model.prompts) == prompt_weights(1024) == 1_136_640
     assert {kind: count(model.decoder(kind)) for kind in model.decoders} == DECODERS_7B
+    parts = (model.llm, model.vision, model.projector, model.dense, model.prompts, model.decoders)
+    assert count(model) == sum(count(part) for part in parts), "nothing has weights but these"
 
 
 DECODERS_7B = {"box": 9_277_445, "mask": 9_425_480, "keypoint": 10_611_529, "depth": 3_286_785}
+NECK = (
+    256 * (192 + 384 + 768 + 1536) + 4 * 256  # a 1x1 convolution from each stage
+    + 3 * (9 * 256 * 256 + 2 * 256)  # 3x3 convolutions with batch norms at strides 4, 8, 16
+    + (4 * 5 * 256 + 256)  # the place of each coarse cell: five waves, sine and cosine, x and y
+    + (9 * 3 * 64 + 2 * 64)  # the photo itself, 64 wide, at stride 2
+    + (256 * 4 * 64 + 4 * 64)  # stride 4 unfolded to stride 2
+    + (9 * 64 * 64 + 2 * 64) + (64 * 64 + 64)  # both blended
+)  # fmt: skip
+
+
+def prompt_weights(width: int) -> int:
+    """Of the geometry token: seven numbers in six waves, sine and cosine, through two layers of encoder 1's width."""
+    return (7 * 6 * 2 * width + width) + (width * width + width)
 
 
 @torch.no_grad()
@@ -85,6 +102,16 @@ def test_the_modern_and_the_small_model_have_their_llms_sizes() -> None:
     assert count(modern.llm) == 4_022_468_096  # Qwen3-4B, tied
     assert modern.vision is not None
     assert modern.vision.grid**2 == 729
+    assert count(modern.vision) == 412_987_248  # SigLIP 2 so400m/14, without its pooling head
+    assert count(modern.dense.backbone) == 196_227_264  # DINOv3 ConvNeXt-L
+    assert count(modern.projector) == (1152 * 2560 + 2560) + (2560 * 2560 + 2560)
+    assert count(modern.dense) - count(modern.dense.backbone) == NECK
+    assert count(modern.prompts) == prompt_weights(1152)
+    # Decoders differ by the width of the LLM's states: their norm and their first layer, 256 or twice 256 wide.
+    narrower = {"box": 256, "mask": 256, "keypoint": 256, "depth": 512}
+    assert {kind: count(modern.decoder(kind)) for kind in modern.decoders} == {
+        kind: DECODERS_7B[kind] - (4096 - 2560) * (2 + wide) for kind, wide in narrower.items()
+    }
     small = on_meta(smollm_config(100, {}))
     assert count(small.llm) == 134_515_008  # SmolLM2-135M, tied
     assert small.vision is None
@@ -116,6 +143,25 @@ VITS: list[PreTrainedConfig] = [
     Dinov2Config(**{**SMALL, "image_size": 64}),
     DINOv3ViTConfig(**SMALL, image_size=64, num_register_tokens=4),
 ]
+
+
+@pytest.mark.parametrize("config", VITS, ids=lambda config: config.model_type)
+def test_a_model_with_every_class_of_vit_takes_two_steps(config: PreTrainedConfig, processor: RefVLMProcessor) -> None:
+    torch.manual_seed(0)
+    small = smoke_config(len(processor.tokenizer), processor.special_ids())
+    small.vision_config = config
+    model = RefVLMForConditionalGeneration(small).train()
+    batch = samples.collator(processor)([samples.about(0, (64, 48))])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses: list[float] = []
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = model(batch).loss
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[1] < losses[0]
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.vision.parameters())  # type: ignore[union-attr]
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from refvlm.batch import Batch
 from refvlm.collator import Collator, Seen
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.processing import RefVLMProcessor
@@ -12,16 +13,22 @@ from tests.refvlm import samples
 SIZE = (64, 48)
 
 
+def states_of(model: RefVLMForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """The LLM's states (R, T, D) of a packed batch."""
+    sights = model.see(batch.photos, batch.extent_wh)
+    return model.read(batch, sights, model.embed(batch, sights))
+
+
 @torch.no_grad()
 def test_packing_changes_the_cost_and_not_the_result(model: RefVLMForConditionalGeneration, collator: Collator) -> None:
     photos = [samples.about(1, SIZE), samples.about(2, (48, 64))]
     packed = collator(photos)
-    states = model.read(packed, model.see(packed.photos, packed.extent_wh))
+    states = states_of(model, packed)
     for row, item in enumerate(photos):
         start = 0
         for dialogue in item.dialogues:
             alone = collator([Seen(item.photo, [dialogue])])
-            one = model.read(alone, model.see(alone.photos, alone.extent_wh))[0]
+            one = states_of(model, alone)[0]
             assert torch.allclose(one, states[row, start : start + len(one)], atol=2e-5)
             start += len(one)
 
@@ -33,7 +40,7 @@ def test_dialogues_attend_as_in_plain_causal_attention(
     """The packed batch against the LLM's own attention over one photo and one dialogue, with no mask of ours."""
     seen = [samples.about(1, SIZE), samples.about(2, (48, 64))]
     packed = collator(seen)
-    states = model.read(packed, model.see(packed.photos, packed.extent_wh))
+    states = states_of(model, packed)
     for row in range(2):
         alone = model.see(packed.photos[row : row + 1], packed.extent_wh[row : row + 1])
         words = model.embed(packed, model.see(packed.photos, packed.extent_wh))[row]
