@@ -1,7 +1,7 @@
 """What the larger models are made of: each function is one model, said in the sub-models' own `transformers` configs.
 
 `vocabulary` is the number of rows of the LLM's embedding table (at least the tokenizer's length), `special_ids` what
-`RefVLMProcessor.special_ids` says. Weights are random until `refvlm.parts.from_parts` puts real checkpoints in.
+`RefVLMProcessor.special_ids` says. Weights are random until `refvlm.pretrained.from_checkpoints` puts real checkpoints in.
 """
 
 from __future__ import annotations
