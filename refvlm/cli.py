@@ -121,10 +121,10 @@ def predict(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
 ) -> None:
     """Answer the questions of a split and write a predictions file."""
+    _is_checkpoint(checkpoint)  # before torch: a wrong folder is said at once
     from refvlm.predict import Wanted
     from refvlm.predict import predict as run
 
-    _is_checkpoint(checkpoint)
     screen = _Screen()
     wanted = Wanted(split, _names(tasks), limit, batch, max_new_tokens)
     with screen:
