@@ -246,10 +246,10 @@ def _no_coco_file(path: Path, error: Exception) -> SourceError:
 
 
 @cache
-def _with_text_ids(row_type: type[AnyRow]) -> type[AnyRow]:
+def _with_text_ids(row_type: type[Any]) -> type[Any]:
     """The row type for files whose images and annotations have names for ids (Cityscapes' and ADE20K's panoptic files)."""
-    ids: Any = [(name, int | str) for name in ("id", "image_id") if name in row_type.__struct_fields__]  # type: ignore[attr-defined]
-    return msgspec.defstruct(row_type.__name__, ids, bases=(row_type,), kw_only=True, gc=False)  # type: ignore[return-value]
+    ids: Any = [(name, int | str) for name in ("id", "image_id") if name in row_type.__struct_fields__]
+    return msgspec.defstruct(row_type.__name__, ids, bases=(row_type,), kw_only=True, gc=False)
 
 
 def decoded(

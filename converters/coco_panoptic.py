@@ -55,7 +55,10 @@ def open_split(root: Path, split: str) -> CocoSplit:
     """Parse one split. Raises `SourceError`, also when the folder of id pictures is missing."""
     table, photos, path, relative, faults = open_table(root, split, NAME, KIND, PanopticRow)
     base = PurePosixPath(relative).parent
-    folders = [(base / f"{KIND}_{split}").as_posix(), (PurePosixPath("annotations") / f"{KIND}_{split}").as_posix()]
+    names = (f"{KIND}_{split}", f"{KIND}_segmentation/{split}")
+    folders = [
+        (place / name).as_posix() for name in names for place in (base, PurePosixPath("annotations"), base.parent)
+    ]
     folder = next((found for found in folders if (root / found).is_dir()), None)
     if folder is None:
         raise SourceError(f"{root}: no folder of id pictures; looked for {', '.join(dict.fromkeys(folders))}")
@@ -143,7 +146,8 @@ SOURCE = Source(
     licence=ANNOTATION_LICENCE,
     offers=frozenset({"image", "boxes", "masks", "stuff", "segments_all"}),
     splits=SPLITS,
-    layout=LAYOUT.format(kind=KIND) + "\n<root>/annotations/panoptic_<split>/<id picture>.png",
+    layout=LAYOUT.format(kind=KIND)
+    + "\n<root>/annotations/panoptic_<split>/<id picture>.png    (or panoptic_<split>/, as Detectron2 has it)",
     version="1",
     find=find,
     open=open_split,

@@ -65,6 +65,17 @@ STUFF = {"id": 187, "name": "sky", "supercategory": "sky", "isthing": 0}
 NUMBER = 3 + 256 * 200 + 65536 * 17
 
 
+@pytest.mark.parametrize("place", ["panoptic_val2017", "annotations/panoptic_segmentation/val2017"])
+def test_id_pictures_elsewhere(tmp_path: Path, place: str) -> None:
+    """Detectron2 has them beside the photos, PNG below a folder of their own."""
+    panoptic(tmp_path, [segment(5), segment(NUMBER)])
+    official, _ = read("coco_panoptic", tmp_path)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / "annotations" / "panoptic_val2017").rename(tmp_path / place)
+    records, drops = read("coco_panoptic", tmp_path)
+    assert (records, drops) == (official, [])
+
+
 def panoptic(root: Path, segments: list[dict[str, Any]], picture: np.ndarray | None = None) -> Path:
     """A file with one id picture for photo 7: segment 5 left, NUMBER right, a void column between them."""
     rows = [{"image_id": 7, "file_name": "000000000007.png", "segments_info": segments}]
