@@ -33,7 +33,8 @@ def coco_2014_folders(*folders: str) -> list[Candidate]:
     parents = ("Images/mscoco/", "", "images/", "Images/", "coco/", "coco/images/")
     newer = ("train2017", "val2017", "test2017")
     return [
-        *(f"{parent}{folder}" for parent in parents for folder in folders),
+        *(f"{parent}{folder}" for parent in (*parents, "images/mscoco/images/") for folder in folders),
+        *(f"{folder}/{folder}" for folder in folders),  # an archive unpacked into a folder of its name
         *((f"{parent}{folder}", newer_name) for parent in parents for folder in newer),
     ]
 

@@ -11,7 +11,10 @@ from converters._notes import Notes
 from converters._rows import list_rows
 
 IMAGE_DATA = "image_data.json"
-PHOTO_FOLDERS = ("VG_100K", "VG_100K_2", "images/VG_100K", "images2/VG_100K_2", "images/VG_100K_2", "images", "")
+PHOTO_FOLDERS = (
+    "VG_100K", "VG_100K_2", "images/VG_100K", "images2/VG_100K_2", "images/VG_100K_2", "images", "", "vg/VG_100K", "vg/VG_100K_2",
+    "VG_100K/VG_100K", "VG_100K_2/VG_100K_2", "visual_genome/images",
+)  # fmt: skip
 
 
 class ImageRow(msgspec.Struct, gc=False):

@@ -200,7 +200,12 @@ def open_split(root: Path, split: str) -> Slotted[str]:
     groups = grouped((row.imageId, (id_, row)) for id_, row in asked)
     graphs, graph_files = _graphs(root, split, groups, faults)
     images, image_files = known_images(root, Notes(NAME, split, "image_data.json", faults.append))
-    photos = photos_in(root, ("images", "allImages/images", ""), (f"{id_}.jpg" for id_ in groups), f"split {split!r}")
+    photos = photos_in(
+        root,
+        ("images", "allImages/images", "", "gqa/images", "images/images"),
+        (f"{id_}.jpg" for id_ in groups),
+        f"split {split!r}",
+    )
     file = files[0].relative_to(root).as_posix()
     graphs_file = graph_files[0].relative_to(root).as_posix() if graph_files else ""
     reader = _Split(split, file, graphs_file, photos, groups, graphs, images)

@@ -21,15 +21,23 @@ from vtinstruct.units import Depth
 
 NAME = "kitti_depth"
 DRIVES, SELECTION, TEST = ("train", "val"), "val_selection_cropped", "test_depth_prediction_anonymous"
-SPLITS = (*DRIVES, SELECTION, TEST)
+COMPLETION = "test_depth_completion_anonymous"
+SPLITS = (*DRIVES, SELECTION, TEST, COMPLETION)
 LICENCE = "CC-BY-NC-SA-3.0"
 METRES_PER_LEVEL = 1 / 256
 LAYOUT = """\
 <root>/{train,val}/<drive>/proj_depth/groundtruth/image_0{2,3}/<frame>.png     (or in data_depth_annotated/)
 <root>/<date>/<drive>/image_0{2,3}/data/<frame>.png      (KITTI raw; or in raw/, kitti_raw/, {train,val}/<drive>/...)
 <root>/val_selection_cropped/{image,groundtruth_depth}/<name>.png              (or in depth_selection/)
-<root>/test_depth_prediction_anonymous/image/<name>.png                        (photos without depth)"""
-BASES = ("", "data_depth_annotated", "depth_selection", "data_depth_selection/depth_selection")
+<root>/test_depth_{prediction,completion}_anonymous/image/<name>.png           (photos without depth)"""
+_PLACES = (
+    "",
+    "data_depth_annotated",
+    "depth_selection",
+    "data_depth_selection/depth_selection",
+    "data_depth_selection",
+)
+BASES = (*_PLACES, *(f"kitti_depth/{place}".rstrip("/") for place in _PLACES))
 _MAP = re.compile(r"((\d{4}_\d\d_\d\d)_drive_\d{4}_sync)/proj_depth/groundtruth/(image_0[23])/(\d{10})\.png")
 _SELECTED = re.compile(r"(\d{4}_\d\d_\d\d_drive_\d{4}_sync)_image_(\d{10})_(image_0[23])\.png")
 _TEST = re.compile(r"(\d{10})\.png")
@@ -76,7 +84,8 @@ class _Split:
 def _raw_photos(split: str, date: str, drive: str, camera: str, number: str) -> tuple[str, ...]:
     """Where people keep the raw photo of an annotated map: KITTI's own tree first."""
     tail = f"{drive}/{camera}/data/{number}"
-    folders = (date, f"raw/{date}", f"kitti_raw/{date}", f"raw_data/{date}", split, f"data_rgb/{split}")
+    dates = tuple(f"{base}{date}" for base in ("", "raw/", "kitti_raw/", "raw_data/", "input/"))
+    folders = (*dates, split, f"data_rgb/{split}", f"kitti_rgb/{split}")
     return tuple(f"{folder}/{tail}.{ending}" for folder in folders for ending in ("png", "jpg"))
 
 
@@ -105,8 +114,9 @@ def _selected(root: Path, folder: str, split: str, notes: Notes) -> list[Frame]:
         match = pattern.fullmatch(name)
         if match is None:
             notes.dropped(name, "photo: not a known name", f"{name}; a name as in the development kit is right")
-        elif split == TEST:
-            found.append(Frame(match[1], f"kitti_depth_test:{match[1]}", (path,), ""))
+        elif split != SELECTION:
+            asked = "test" if split == TEST else "completion_test"  # the two have photos of their own
+            found.append(Frame(match[1], f"kitti_depth_{asked}:{match[1]}", (path,), ""))
         else:
             drive, number, camera = match.groups()
             depth = f"{folder}/groundtruth_depth/{drive}_groundtruth_depth_{number}_{camera}.png"
@@ -134,7 +144,9 @@ def open_split(root: Path, split: str) -> Slotted[Frame]:
     """List one split. Raises `SourceError` when it is not there, or nothing in it is KITTI's."""
     if split not in SPLITS:
         raise SourceError(f"{split!r} is no split of {NAME}; {', '.join(SPLITS)} are right")
-    folder = first_folder(root, _places(split), f"split {split!r}")
+    places = _places(split)
+    ours = [place for place in places if _is_ours(root / place, split)]
+    folder = first_folder(root, ours or places, f"split {split!r}")
     faults: list[Drop] = []
     notes = Notes(NAME, split, folder, faults.append)
     frames = (_annotated if split in DRIVES else _selected)(root, folder, split, notes)

@@ -109,6 +109,35 @@ def test_selections(tmp_path: Path) -> None:
     assert not drops
 
 
+def test_the_two_tests_have_photos_of_their_own(tmp_path: Path) -> None:
+    for name in ("prediction", "completion"):
+        tiny_photo(tmp_path / f"kitti_depth/depth_selection/test_depth_{name}_anonymous/image/0000000000.png", (3, 2))
+    identities = [
+        read(NAME, tmp_path, f"test_depth_{name}_anonymous")[0][0].photo.id for name in ("prediction", "completion")
+    ]
+    assert identities == ["kitti_depth_test:0000000000", "kitti_depth_completion_test:0000000000"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "photos"),
+    [
+        ("kitti_depth/train", f"kitti_rgb/train/{DRIVE}"),
+        ("data_depth_annotated/train", f"train/{DRIVE}"),  # where a folder of the split's name has photos only
+        ("train", f"input/2011_09_26/{DRIVE}"),
+    ],
+)
+def test_trees_others_have(tmp_path: Path, maps: str, photos: str) -> None:
+    grey(tmp_path / maps / DRIVE / "proj_depth/groundtruth/image_02/0000000005.png", np.ones((2, 3)), np.uint16)
+    tiny_photo(tmp_path / photos / "image_02/data/0000000005.png", (3, 2))
+    assert plugins.load("converters", NAME).find(tmp_path) == ("train",)
+    (record,), drops = read(NAME, tmp_path, "train")
+    assert (record.id, record.photo.path, drops) == (
+        f"{DRIVE}/image_02/0000000005",
+        f"{photos}/image_02/data/0000000005.png",
+        [],
+    )
+
+
 def test_one_line_when_nothing_is_there(tmp_path: Path) -> None:
     source = plugins.load("converters", NAME)
     with pytest.raises(SourceError, match="data_depth_annotated/train/"):

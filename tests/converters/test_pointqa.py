@@ -114,6 +114,16 @@ def test_lists_name_known_photos_once(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("place", ["VG_100K/VG_100K", "vg/VG_100K_2", "visual_genome/images"])
+def test_visual_genomes_photos_where_others_have_them(tmp_path: Path, place: str) -> None:
+    root = folder(tmp_path, [LOCAL])
+    (root / "VG_100K").rename(root / "away")
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / "away").rename(root / place)
+    (record,), drops = read(NAME, root, "train_local")
+    assert (record.photo.path, drops) == (f"{place}/7.jpg", [])
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"LocalQA/localqa_dataset\.json"):
         plugins.load("converters", NAME).open(tmp_path, "val_local")

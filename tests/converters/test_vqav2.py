@@ -22,7 +22,7 @@ ANNOTATION = {
 }  # fmt: skip
 
 
-def folder(root: Path, questions: Any, annotations: Any) -> Path:
+def files(root: Path, questions: Any, annotations: Any) -> Path:
     for name, content in (
         ("v2_OpenEnded_mscoco_train2014_questions.json", questions),
         ("v2_mscoco_train2014_annotations.json", annotations),
@@ -54,9 +54,20 @@ def test_sample(tmp_path: Path) -> None:
             assert question.kind == row["answer_type"]
 
 
+@pytest.mark.parametrize("folder", ["train2014/train2014", "images/mscoco/images/train2014", "coco/train2014"])
+def test_photos_where_others_have_them(tmp_path: Path, folder: str) -> None:
+    root = files(tmp_path, {"questions": [QUESTION]}, {"annotations": [ANNOTATION]})
+    photo = root / "train2014" / "COCO_train2014_000000000001.jpg"
+    photo.rename(root / photo.name)
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / photo.name).rename(root / folder / photo.name)
+    (record,), drops = read(NAME, root, "train")
+    assert (record.photo.path, drops) == (f"{folder}/{photo.name}", [])
+
+
 def test_an_annotation_need_not_say_its_photo(tmp_path: Path) -> None:
     bare = {key: value for key, value in ANNOTATION.items() if key != "image_id"}
-    root = folder(tmp_path, {"questions": [QUESTION]}, {"annotations": [bare]})
+    root = files(tmp_path, {"questions": [QUESTION]}, {"annotations": [bare]})
     (record,), drops = read(NAME, root, "train")
     assert drops == []
     assert [q.answers[0].text for q in record.questions] == ["yes"]
@@ -75,7 +86,7 @@ def test_test_split_has_questions_without_answers(tmp_path: Path) -> None:
 
 def test_most_common_answer_where_none_says_the_chosen_one(tmp_path: Path) -> None:
     row = {**ANNOTATION, "multiple_choice_answer": "Yes!"}
-    (record,), _ = read(NAME, folder(tmp_path, {"questions": [QUESTION]}, {"annotations": [row]}), "train")
+    (record,), _ = read(NAME, files(tmp_path, {"questions": [QUESTION]}, {"annotations": [row]}), "train")
     assert [answer.text for answer in record.questions[0].answers] == ["yes"] + ["no"] * 4 + ["yes"] * 5
 
 
@@ -99,7 +110,7 @@ def test_most_common_answer_where_none_says_the_chosen_one(tmp_path: Path) -> No
 def test_one_bad_row_is_said_and_costs_nothing_else(
     tmp_path: Path, questions: list[Any], annotations: list[Any], reason: str
 ) -> None:
-    root = folder(tmp_path, {"questions": questions}, {"annotations": annotations})
+    root = files(tmp_path, {"questions": questions}, {"annotations": annotations})
     records, drops = read(NAME, root, "train")
     assert [drop.reason for drop in drops] == [reason]
     assert [record.id for record in records] == ["1"]
@@ -107,7 +118,7 @@ def test_one_bad_row_is_said_and_costs_nothing_else(
 
 def test_not_utf8_costs_one_row(tmp_path: Path) -> None:
     rows = json.dumps({"questions": [QUESTION, {**QUESTION, "question_id": 2, "question": "caf#"}]}).encode()
-    root = folder(tmp_path, rows.replace(b"#", b"\xe9"), {"annotations": [ANNOTATION]})
+    root = files(tmp_path, rows.replace(b"#", b"\xe9"), {"annotations": [ANNOTATION]})
     records, drops = read(NAME, root, "train")
     assert len(records) == 1
     assert [(drop.row, drop.reason) for drop in drops] == [("questions 1", "row: unreadable")]
@@ -115,7 +126,7 @@ def test_not_utf8_costs_one_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"questions": {}}', b'{"other": []}', b"\xff", b"[" * 99_999])
 def test_a_file_of_another_kind_is_one_line(tmp_path: Path, content: bytes) -> None:
-    root = folder(tmp_path, content, {"annotations": [ANNOTATION]})
+    root = files(tmp_path, content, {"annotations": [ANNOTATION]})
     with pytest.raises(SourceError, match="v2_OpenEnded_mscoco_train2014_questions") as caught:
         plugins.load("converters", NAME).open(root, "train")
     assert "\n" not in str(caught.value)
@@ -128,7 +139,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         source.open(tmp_path, "val")
     with pytest.raises(SourceError, match="no split of vqav2"):
         source.open(tmp_path, "../val")
-    folder(tmp_path, {"questions": [QUESTION]}, {"annotations": []})
+    files(tmp_path, {"questions": [QUESTION]}, {"annotations": []})
     (tmp_path / "train2014" / "COCO_train2014_000000000001.jpg").unlink()
     with pytest.raises(SourceError, match=r"COCO_train2014_000000000001\.jpg"):
         source.open(tmp_path, "train")
