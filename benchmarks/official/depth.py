@@ -1,14 +1,20 @@
-"""Two folders of depth maps, scored as the NYUv2 and KITTI evaluation scripts do.
+"""Two folders of depth maps, or two arrays of them, scored as the NYUv2 and KITTI evaluation scripts do.
 
 Maps are 16-bit grey PNG, metres = value / `levels` (KITTI 256, NYUv2 1000), or `.npy` arrays of metres; 0 is missing. Names pair
-annotations with answers. The definitions are in `benchmarks/depth.py`: each number is the mean over maps of the map's own.
+annotations with answers (KITTI's `_groundtruth_depth_` with `_image_`). Instead of folders, two `.npy` arrays (N, H, W) of
+metres do. The definitions are in `benchmarks/depth.py`: each number is the mean over maps of the map's own.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.depth import ALIGNMENTS, CROPS, MEANINGS, Floats, Protocol, errors
 from benchmarks.official._files import OfficialError
@@ -30,12 +36,11 @@ def depth(
     protocol = Protocol(crop, cap_m, alignment)
     rows: list[dict[str, float]] = []
     left_out = 0
-    for true_path, found_path in pair(annotations, results, (".png", ".npy")):
-        true, found = _metres(true_path, levels), _metres(found_path, levels)
+    for where, true, found in (
+        _stacks(annotations, results) if annotations.is_file() else _files(annotations, results, levels)
+    ):
         if true.shape != found.shape:
-            raise OfficialError(
-                f"{found_path}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right"
-            )
+            raise OfficialError(f"{where}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right")
         got = errors(true, found, protocol)
         if got is None:
             left_out += 1
@@ -49,6 +54,38 @@ def depth(
     if left_out:
         notes.append(f"{left_out} maps left out: no annotated pixel below {cap_m:g} m, or no frame for crop {crop}")
     return Table("depth maps", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
+
+
+def _files(annotations: Path, results: Path, levels: float) -> Iterator[tuple[str, Floats, Floats]]:
+    for true_path, found_path in pair(annotations, results, (".png", ".npy")):
+        yield str(found_path), _metres(true_path, levels), _metres(found_path, levels)
+
+
+def _stacks(annotations: Path, results: Path) -> Iterator[tuple[str, Floats, Floats]]:
+    """Maps of two arrays (N, H, W) of metres, in order."""
+    true, found = _stack(annotations), _stack(results)
+    if len(true) != len(found):
+        raise OfficialError(f"{results}: {len(found)} maps; one to each of the {len(true)} annotated ones is right")
+    for number, pair_ in enumerate(zip(true, found, strict=True)):
+        maps = [one.astype(np.float64) for one in pair_]
+        for path, one in zip((annotations, results), maps, strict=True):
+            if not np.isfinite(one).all() or (one < 0).any():
+                raise OfficialError(
+                    f"{path}: map {number} has negative or not finite values; metres >= 0, 0 = missing, are right"
+                )
+        yield f"{results}: map {number}", maps[0], maps[1]
+
+
+def _stack(path: Path) -> NDArray[Any]:
+    try:
+        whole: Any = np.load(path, allow_pickle=False, mmap_mode="r") if path.suffix == ".npy" else None
+    except (OSError, ValueError, EOFError) as error:
+        raise OfficialError(f"{path}: {error}; an array of (maps, height, width) is right") from error
+    if whole is None or whole.ndim != 3 or not np.issubdtype(whole.dtype, np.number):
+        raise OfficialError(
+            f"{path}: no .npy array of (maps, height, width) in metres; that, or a folder of maps, is right"
+        )
+    return whole
 
 
 def _metres(path: Path, levels: float) -> Floats:

@@ -107,8 +107,10 @@ def pair(annotations: Path, results: Path, endings: Sequence[str] = (".png",)) -
 
 
 def key_of(path: Path) -> str:
-    """What an annotation and its answer have in common: Cityscapes' first three words, or the whole stem."""
-    return path.stem.split("_gtFine")[0].split("_leftImg8bit")[0].removesuffix("_pred")
+    """What an annotation and its answer have in common: Cityscapes' first three words, or the whole stem, in which KITTI
+    calls a depth map by another word than its photo."""
+    stem = path.stem.replace("_groundtruth_depth_", "_image_")
+    return stem.split("_gtFine")[0].split("_leftImg8bit")[0].removesuffix("_pred")
 
 
 def _table(ignore: int, reduce_zero_label: bool, cityscapes: bool) -> Labels:

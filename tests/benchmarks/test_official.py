@@ -546,6 +546,37 @@ def test_depth_folders_give_the_published_loop(crop: str, align: str, tmp_path: 
     assert list(got.numbers) == [f"{name}[{crop},80m,{align}]" for name in MEANINGS]
 
 
+def test_depth_maps_come_as_people_have_them(tmp_path: Path) -> None:
+    """KITTI's names of maps and of photos, NYUv2's millimetres beside arrays of metres, and two arrays of all maps."""
+    rng = np.random.default_rng(3)
+    trues, founds = rng.uniform(1, 9, (2, 3, 48, 64)).round(3), rng.uniform(1, 9, (2, 3, 48, 64)).round(3)
+    names = ("2011_sync_{}_0000000005_image_02", "2011_sync_{}_0000000008_image_03", "plain")
+    for kind in ("kitti", "nyu"):
+        for side in ("gt", "dt"):
+            (tmp_path / kind / side).mkdir(parents=True)
+    for n, name in enumerate(names):
+        levels = (trues[0, n] * 256).astype(np.uint16), (founds[0, n] * 256).astype(np.uint16)
+        Image.fromarray(levels[0]).save(tmp_path / f"kitti/gt/{name.format('groundtruth_depth')}.png")
+        Image.fromarray(levels[1]).save(tmp_path / f"kitti/dt/{name.format('image')}.png")
+        millimetres = (trues[1, n] * 1000).round().astype(np.uint16)
+        Image.fromarray(millimetres).save(tmp_path / f"nyu/gt/{n}.png")
+        np.save(tmp_path / f"nyu/dt/{n}.npy", founds[1, n])
+    for side, maps in (("gt", trues[1]), ("dt", founds[1])):
+        np.save(tmp_path / f"{side}.npy", maps)
+    kitti = depth(tmp_path / "kitti/gt", tmp_path / "kitti/dt", 256).numbers["AbsRel[none,80m,none]"]
+    assert kitti == pytest.approx(np.mean(np.abs(founds[0] - trues[0]) / trues[0]), rel=1e-2)
+    nyu = depth(tmp_path / "nyu/gt", tmp_path / "nyu/dt", 1000).numbers
+    assert nyu["AbsRel[none,80m,none]"] == pytest.approx(np.mean(np.abs(founds[1] - trues[1]) / trues[1]), rel=1e-6)
+    arrays = depth(tmp_path / "gt.npy", tmp_path / "dt.npy")
+    assert arrays.numbers == pytest.approx(nyu, rel=1e-6)
+    np.save(tmp_path / "dt.npy", founds[1][:2])
+    with pytest.raises(OfficialError, match="2 maps; one to each of the 3 annotated ones"):
+        depth(tmp_path / "gt.npy", tmp_path / "dt.npy")
+    np.save(tmp_path / "dt.npy", np.where(founds[1] > 8, np.nan, founds[1]))
+    with pytest.raises(OfficialError, match="map 0 has negative or not finite values"):
+        depth(tmp_path / "gt.npy", tmp_path / "dt.npy")
+
+
 def test_alignments_undo_what_they_fit(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for name in ("gt", "scaled", "moved", "disparity"):
