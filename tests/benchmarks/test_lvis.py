@@ -49,13 +49,19 @@ def made_lvis(seed: int) -> dict[str, Any]:
 
 
 def official(api: Any, lvis: dict[str, Any], results: list[dict[str, Any]], iou_type: str) -> dict[str, float]:
+    evaluator = evaluated(api, lvis, results, iou_type)
+    return {name: float(value) for name, value in evaluator.get_results().items()}
+
+
+def evaluated(api: Any, lvis: dict[str, Any], results: list[dict[str, Any]], iou_type: str) -> Any:
+    """lvis-api's own evaluator, run."""
     with old_numpy():
         truth = api.LVIS.__new__(api.LVIS)
         truth.logger, truth.dataset = api.eval.logging.getLogger("lvis.lvis"), copy.deepcopy(lvis)
         truth._create_index()
         evaluator = api.LVISEval(truth, copy.deepcopy(results), iou_type)
         evaluator.run()
-    return {name: float(value) for name, value in evaluator.get_results().items()}
+    return evaluator
 
 
 def both(api: Any, lvis: dict[str, Any], kind: str, seed: int, engine: Engine) -> tuple[Summary, dict[str, float]]:

@@ -25,6 +25,7 @@ from benchmarks.official import OfficialError, Table, coco, depth, lvis, miou, p
 from benchmarks.originals import OriginalMissing, lvis_api, panoptic_api
 from tests.benchmarks.made import made_coco
 from tests.benchmarks.road import bench
+from tests.benchmarks.test_lvis import evaluated as lvis_evaluated
 from tests.benchmarks.test_lvis import made_lvis
 from tests.benchmarks.test_lvis import official as lvis_official
 from tests.benchmarks.test_panoptic import answer_to, made_panoptic, write_all
@@ -329,6 +330,12 @@ def test_lvis_files_give_the_official_numbers(tmp_path: Path) -> None:
         for engine in ("hotcoco", "official"):
             got = lvis(*files(tmp_path, table, rows), kind, engine)  # type: ignore[arg-type]
             assert {n: -1.0 if v is None else v for n, v in got.numbers.items()} == expected
+        evaluator = lvis_evaluated(api, table, rows, kind)
+        precision, order = evaluator.eval["precision"], evaluator.params.cat_ids
+        apart = {c: precision[:, :, k, 0] for k, c in enumerate(order) if precision[:, :, k, 0].max() > -1}
+        assert {row["id"]: row["AP"] for row in got.classes} == {c: p[p > -1].mean() for c, p in apart.items()}
+        assert {row["id"]: row["AP50"] for row in got.classes} == {c: p[0].mean() for c, p in apart.items()}
+        assert len(apart) > 2
     boxed = [{**row, "bbox": [0.0, 0.0, 40.0, 60.0]} for row in rows]
     expected = lvis_official(api, table, boxed, "segm")
     got = lvis(*files(tmp_path, table, boxed), "segm").numbers
