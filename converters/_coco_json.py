@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -70,12 +70,6 @@ ImageType = TypeVar("ImageType", bound=WithId)
 CategoryType = TypeVar("CategoryType", bound=WithId)
 AnyRow = TypeVar("AnyRow")
 AnyWithId = TypeVar("AnyWithId", bound=WithId)
-
-
-class _Strict(msgspec.Struct, Generic[RowType, ImageType, CategoryType]):
-    images: list[ImageType]
-    annotations: list[RowType]
-    categories: list[CategoryType] = []
 
 
 class _Loose(msgspec.Struct):
@@ -158,19 +152,32 @@ def read_kinds(
         large = path.stat().st_size > window_bytes()
     except OSError:
         large = False  # `read_bytes` says what is wrong
-    if large and (table := _coco_windows.read_table(path, kinds, notes)) is not None:
-        return table
+    data = None if large else read_bytes(path)
     with paused_gc():
-        images, annotations, categories = _rows(path, kinds, notes)
-        known = first_of_each_id(categories, "category", notes)
-        kept = first_of_each_id(images, "image", notes)
-        rows = _first_annotations(annotations, notes)
-        places = {id_: n for n, id_ in enumerate(kept)}
-        of = np.fromiter((places.get(row.image_id, -1) for row in rows), np.int64, len(rows))
-        for n in np.flatnonzero(of < 0).tolist():
-            say_unknown_image(rows[n], notes)
-        by_image = ByImage(list(kept), lambda id_: places.get(id_, -1), of, rows.__getitem__)
-        return Table(list(kept.values()), known, by_image)
+        table = _coco_windows.read_table(path, data, kinds, notes)
+        return table or _forgiving(path, read_bytes(path) if data is None else data, kinds, notes)
+
+
+def _forgiving(
+    path: Path, data: bytes, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
+) -> Table[RowType, ImageType, CategoryType]:
+    """The table of a file that is not quite JSON, or not quite COCO's, row by row."""
+    try:
+        loose = _loose(path, data)
+        images = list(decoded(loose.images, kinds.image, "images", notes))
+        annotations = list(decoded(loose.annotations, kinds.row, "annotations", notes))
+        categories = list(decoded(loose.categories, kinds.category, "categories", notes))
+    except RecursionError as error:
+        raise SourceError(f"{path}: nested too deeply; a COCO annotation file is right") from error
+    known = first_of_each_id(categories, "category", notes)
+    kept = first_of_each_id(images, "image", notes)
+    rows = _first_annotations(annotations, notes)
+    places = {id_: n for n, id_ in enumerate(kept)}
+    of = np.fromiter((places.get(row.image_id, -1) for row in rows), np.int32, len(rows))
+    for n in np.flatnonzero(of < 0).tolist():
+        say_unknown_image(rows[n], notes)
+    by_image = ByImage(list(kept), lambda id_: places.get(id_, -1), of, lambda some: [rows[n] for n in some.tolist()])
+    return Table(list(kept.values()), known, by_image)
 
 
 def first_of_each_id(rows: Sequence[AnyWithId], what: str, notes: Notes) -> dict[int, AnyWithId]:
@@ -198,26 +205,6 @@ def say_unknown_image(row: OfImage, notes: Notes) -> None:
     """An annotation whose image the file does not list."""
     detail = f"image {row.image_id} is not in `images`; a listed id is right"
     notes.dropped(f"annotation {getattr(row, 'id', '')}", "annotation: unknown image", detail)
-
-
-def _rows(
-    path: Path, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
-) -> tuple[list[ImageType], list[RowType], list[CategoryType]]:
-    data = read_bytes(path)
-    wanted: Any = _Strict[kinds.row, kinds.image, kinds.category]  # type: ignore[name-defined]
-    try:
-        try:
-            strict: _Strict[Any, Any, Any] = msgspec.json.decode(data, type=wanted)
-        except (msgspec.DecodeError, UnicodeDecodeError):  # a row of another type, NaN, or no JSON at all: look closer
-            loose = _loose(path, data)
-            return (
-                list(decoded(loose.images, kinds.image, "images", notes)),
-                list(decoded(loose.annotations, kinds.row, "annotations", notes)),
-                list(decoded(loose.categories, kinds.category, "categories", notes)),
-            )
-    except RecursionError as error:
-        raise SourceError(f"{path}: nested too deeply; a COCO annotation file is right") from error
-    return strict.images, strict.annotations, strict.categories
 
 
 def _loose(path: Path, data: bytes) -> _Loose:

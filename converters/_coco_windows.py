@@ -1,16 +1,18 @@
-"""A COCO-style file too large for memory: one pass notes where every row is, and rows are read when asked for.
+"""A COCO-style file without its rows in memory as objects: one pass notes where every row is, and rows are read when asked for.
 
-What stays in memory is 20 bytes a row; COCO's train2017 (860,000 annotations) and LVIS v1 (1.3 million) stay below 150 MB, the
-interpreter and its libraries included. Broken rows, ids used twice and unknown images are noted as by the reader that
-takes the whole file (`_coco_json`), which also takes over when the file is no JSON.
+What stays in memory is 20 bytes a row. The file itself stays there too as bytes, or on disk where it is large: then
+COCO's train2017 (860,000 annotations) and LVIS v1 (1.3 million) stay below 150 MB, the interpreter and its libraries included.
+Broken rows, ids used twice and unknown images are noted as by the reader that takes the rows one by one (`_coco_json`), which
+takes over when the file is no JSON.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
@@ -34,6 +36,7 @@ from converters._notes import Notes
 
 Row = TypeVar("Row")
 Places = NDArray[np.int64]
+DENSE = 32  # how many times as wide as many ids may lie apart for a table of all between them
 KEYS = ("images", "annotations", "categories")
 
 
@@ -47,56 +50,92 @@ class _Kept:
         self._name, self._type, self._notes = name, row_type, notes
         self._has_id = "id" in row_type.__struct_fields__
         self._of_image = "image_id" in row_type.__struct_fields__
-        self._decoder = msgspec.json.Decoder(list[row_type])
+        self._decoder = msgspec.json.Decoder(list[_without_bytes(row_type)])  # type: ignore[misc]
 
     def add(self, piece: Piece) -> None:
         """Note the rows of a piece that can be read."""
-        places = zip(piece.offsets, (memoryview(row).nbytes for row in piece.rows), strict=True)
-        for (offset, length), row in zip(places, self._rows(piece), strict=True):
-            if row is None:
-                continue
-            self.offsets.append(offset)
-            self.lengths.append(length)
-            if self._has_id:
-                self.ids.append(row.id)
-            if self._of_image:
-                self.image_ids.append(row.image_id)
-        self.seen += len(piece.rows)
-
-    def _rows(self, piece: Piece) -> Iterable[Any]:
+        offsets, lengths = piece.offsets, piece.lengths.astype(np.int32)
         try:
-            return self._decoder.decode(piece.text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return self._one_by_one(piece)
+            rows = self._decoder.decode(piece.text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = self._one_by_one(piece.rows())
+            rows = [row for _, row in found]
+            sound = [n for n, _ in found]
+            offsets, lengths = offsets[sound], lengths[sound]
+        if len(rows) != len(offsets):
+            raise NoJson(f"{len(rows)} rows where braces say {len(offsets)}")
+        self.offsets.frombytes(offsets.tobytes())
+        self.lengths.frombytes(lengths.tobytes())
+        if self._has_id:
+            self.ids.extend([row.id for row in rows])
+        if self._of_image:
+            self.image_ids.extend([row.image_id for row in rows])
+        self.seen += len(piece.offsets)
 
-    def _one_by_one(self, piece: Piece) -> Iterator[Any]:
-        for n, raw in enumerate(piece.rows, self.seen):
-            yield next(decoded([raw], self._type, self._name, self._notes, n), None)
+    def _one_by_one(self, raws: list[msgspec.Raw]) -> list[tuple[int, Any]]:
+        """The rows that can be read, each with its place in the piece."""
+        read = ((n, decoded([raw], self._type, self._name, self._notes, self.seen + n)) for n, raw in enumerate(raws))
+        return [(n, row) for n, rows in read for row in rows]
 
     def places(self) -> tuple[Places, NDArray[np.int32]]:
         return np.frombuffer(self.offsets, np.int64), np.frombuffer(self.lengths, np.int32)
 
 
-class _File(Generic[Row]):
-    """Rows of one type of a file, by where they are."""
+def _without_bytes(row_type: type[Any]) -> type[Any]:
+    """The type without its fields that stay bytes and may be missing: to look at a row they need not be kept."""
+    fields = [
+        field
+        for field in msgspec.structs.fields(row_type)
+        if field.type is not msgspec.Raw or (field.default is msgspec.NODEFAULT)
+    ]
+    kept = [
+        (field.name, field.type) if field.required else (field.name, field.type, _default(field)) for field in fields
+    ]
+    return msgspec.defstruct(row_type.__name__, kept, gc=False)
 
-    def __init__(self, path: Path, row_type: type[Row]) -> None:
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else msgspec.field(default_factory=made)
+
+
+class _Stored(Generic[Row]):
+    """Rows of one type that stay bytes, by where they are; `read(offset, length)` gives those of one."""
+
+    def __init__(
+        self, read: Callable[[int, int], bytes], row_type: type[Row], offsets: Places, lengths: NDArray[np.int32]
+    ) -> None:
+        self._read, self._offsets, self._lengths = read, offsets, lengths
+        self._decoder = msgspec.json.Decoder(list[row_type], strict=False)
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def at(self, places: NDArray[np.integer[Any]]) -> list[Row]:
+        """The rows at some places, read as one list: that is faster than one by one."""
+        found = map(self._read, self._offsets[places].tolist(), self._lengths[places].tolist())
+        return self._decoder.decode(b"[" + b",".join(found) + b"]")
+
+
+class _OnDisk:
+    """The bytes of a file that stays on disk, and open."""
+
+    def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
-        self._decoder = msgspec.json.Decoder(row_type, strict=False)
 
-    def row(self, offset: int, length: int) -> Row:
-        return self._decoder.decode(os.pread(self._descriptor, length, offset))
+    def __call__(self, offset: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, offset)
 
 
 class _Listed(Sequence[ImageType]):
     """The images, read when asked for."""
 
-    def __init__(self, read: Callable[[int], ImageType], count: int) -> None:
-        self._read, self._count = read, count
+    def __init__(self, stored: _Stored[ImageType]) -> None:
+        self._stored = stored
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._stored)
 
     @overload
     def __getitem__(self, index: int) -> ImageType: ...
@@ -104,17 +143,21 @@ class _Listed(Sequence[ImageType]):
     def __getitem__(self, index: slice) -> list[ImageType]: ...
     def __getitem__(self, index: int | slice) -> ImageType | list[ImageType]:
         if isinstance(index, slice):
-            return [self[n] for n in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
+            return self._stored.at(np.arange(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
             raise IndexError(index)
-        return self._read(index % self._count)
+        return self._stored.at(np.array([index % len(self)]))[0]
+
+    def __iter__(self) -> Iterator[ImageType]:
+        for start in range(0, len(self), 1000):
+            yield from self[start : start + 1000]
 
 
 def read_table(
-    path: Path, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
+    path: Path, data: bytes | None, kinds: Kinds[RowType, ImageType, CategoryType], notes: Notes
 ) -> Table[RowType, ImageType, CategoryType] | None:
-    """The table of a file without taking it into memory; None when it is no whole JSON object with the lists of a COCO
-    file. Notes of a file that gives None are not kept."""
+    """The table of a file whose bytes are `data`, or that is not taken into memory (None). None when it is no whole JSON object
+    with the lists of a COCO file: notes of a file that gives None are not kept."""
     said: list[Any] = []
     aside = Notes(notes.source, notes.split, notes.file, said.append)
     images = _Kept("images", kinds.image, aside)
@@ -122,65 +165,80 @@ def read_table(
     categories: list[CategoryType] = []
     seen: set[str] = set()
     try:
-        for piece in pieces(path, KEYS):
-            seen.add(piece.key)
-            if piece.key == "categories":
-                categories += decoded(piece.rows, kinds.category, "categories", aside, len(categories))
-            else:
-                (images if piece.key == "images" else rows).add(piece)
+        with path.open("rb", buffering=0) if data is None else io.BytesIO(data) as file:
+            for piece in pieces(file, KEYS):
+                seen.add(piece.key)
+                if piece.key == "categories":
+                    categories += decoded(piece.rows(), kinds.category, "categories", aside, len(categories))
+                else:
+                    (images if piece.key == "images" else rows).add(piece)
+        read = _OnDisk(path) if data is None else lambda offset, length: data[offset : offset + length]
     except (NoJson, OSError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, OverflowError, TypeError):
         return None  # OverflowError: an id beyond 64 bits; TypeError: one that is text
     if not seen.issuperset(KEYS[:2]):
         return None
     known = first_of_each_id(categories, "category", aside)
-    image_file, row_file = _File(path, kinds.image), _File(path, kinds.row)
-    kept = _first(np.frombuffer(images.ids, np.int64), "image", aside)
-    image_ids = np.frombuffer(images.ids, np.int64)[kept]
-    of = _images_of(rows, image_ids, row_file, aside)
+    first = _first(np.frombuffer(images.ids, np.int64), "image", aside)
+    offsets, lengths = images.places()
+    listed = _Listed(_Stored(read, kinds.image, offsets[first], lengths[first]))
+    stored = _Stored(read, kinds.row, *rows.places())
+    image_ids = np.frombuffer(images.ids, np.int64)[first]
+    places = _Places(image_ids)
+    by_image = ByImage(image_ids, places.one, _images_of(rows, places, stored, aside), stored.at)
     for drop in said:
         notes.report(drop)
-    order = np.argsort(image_ids)
-
-    def place(image_id: int) -> int:
-        n = int(np.searchsorted(image_ids, image_id, sorter=order))
-        return int(order[n]) if n < len(order) and image_ids[order[n]] == image_id else -1
-
-    offsets, lengths = images.places()
-    by_image = ByImage(image_ids, place, of, _reader(row_file, *rows.places()))
-    return Table(_Listed(_reader(image_file, offsets[kept], lengths[kept]), len(kept)), known, by_image)
+    return Table(listed, known, by_image)
 
 
-def _reader(file: _File[Row], offsets: Places, lengths: NDArray[np.int32]) -> Callable[[int], Row]:
-    """The n-th of some rows of a file."""
-    return lambda n: file.row(int(offsets[n]), int(lengths[n]))
-
-
-def _first(ids: Places, what: str, notes: Notes) -> Places:
-    """Positions of the first row of every id, in file order; the others go to `notes`."""
+def _first(ids: Places, what: str, notes: Notes) -> NDArray[np.bool_]:
+    """Which rows are the first with their id, in file order; the others go to `notes`."""
+    first = np.ones(len(ids), bool)
+    in_order = np.sort(ids)
+    if not (in_order[1:] == in_order[:-1]).any():
+        return first
     order = np.argsort(ids, kind="stable")
-    again = np.flatnonzero(ids[order][1:] == ids[order][:-1]) + 1
-    if not again.size:
-        return np.arange(len(ids))
-    twice = np.sort(order[again])
-    for place in twice:
+    first[order[1:][ids[order][1:] == ids[order][:-1]]] = False
+    for place in np.flatnonzero(~first):
         notes.dropped(f"{what} {ids[place]}", f"{what}: id twice", "the first one is kept; unique ids are right")
-    return np.setdiff1d(np.arange(len(ids)), twice)
+    return first
 
 
-def _images_of(rows: _Kept, image_ids: Places, file: _File[Any], notes: Notes) -> Places:
+class _Places:
+    """Where ids stand among `ids`, which are unique."""
+
+    def __init__(self, ids: Places) -> None:
+        self._ids, self._order = ids, np.argsort(ids)
+        self._low = int(ids.min()) if len(ids) else 0
+        span = int(ids.max()) - self._low + 1 if len(ids) else 0
+        # Ids of a small range, as COCO's, have a place of their own in a table: ten times as fast as a search.
+        self._table = np.full(span if span <= DENSE * len(ids) else 0, -1, np.int32)
+        if len(self._table):
+            self._table[ids - self._low] = np.arange(len(ids), dtype=np.int32)
+
+    def many(self, ids: Places) -> NDArray[np.int32]:
+        """The place of each, -1 where it is none of them."""
+        found = np.full(len(ids), -1, np.int32)
+        if len(self._table):
+            there = np.flatnonzero((ids >= self._low) & (ids < self._low + len(self._table)))
+            found[there] = self._table[ids[there] - self._low]
+        elif len(self._ids):
+            near = self._order[np.minimum(np.searchsorted(self._ids, ids, sorter=self._order), len(self._order) - 1)]
+            found = np.where(self._ids[near] == ids, near, -1).astype(np.int32)
+        return found
+
+    def one(self, id_: int) -> int:
+        """The place of one id, -1 when it is none of them."""
+        n = int(np.searchsorted(self._ids, id_, sorter=self._order))
+        return int(self._order[n]) if n < len(self._order) and self._ids[self._order[n]] == id_ else -1
+
+
+def _images_of(rows: _Kept, places: _Places, stored: _Stored[RowType], notes: Notes) -> NDArray[np.int32]:
     """For every annotation the position of its image, -1 for one without (which goes to `notes`) and one whose id came
     before (which does too)."""
-    ids, of = np.frombuffer(rows.ids, np.int64), np.frombuffer(rows.image_ids, np.int64)
-    order = np.argsort(image_ids, kind="stable")
-    near = np.minimum(np.searchsorted(image_ids, of, sorter=order), max(len(order) - 1, 0))
-    found = np.full(len(of), -1, np.int64)
-    if len(order):
-        there = image_ids[order[near]] == of
-        found[there] = order[near[there]]
-    first = np.zeros(len(of), bool)
-    first[_first(ids, "annotation", notes) if ids.size else slice(None)] = True
-    read = _reader(file, *rows.places())
-    for place in np.flatnonzero(first & (found < 0)):
-        say_unknown_image(read(int(place)), notes)
+    ids = np.frombuffer(rows.ids, np.int64)
+    found = places.many(np.frombuffer(rows.image_ids, np.int64))
+    first = _first(ids, "annotation", notes) if ids.size else np.ones(len(found), bool)
+    for place in np.flatnonzero(first & (found < 0)).tolist():
+        say_unknown_image(stored.at(np.array([place]))[0], notes)
     found[~first] = -1
     return found

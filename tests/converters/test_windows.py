@@ -1,7 +1,9 @@
-"""A file read in windows gives the table that the whole file gives: same rows, same order, same drops, same records."""
+"""A file read in windows, from memory or from disk, gives the table that its rows give one by one: same rows, same order, same
+drops, same records."""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from converters import _json_windows
+from converters import _coco_windows, _json_windows
 from converters._coco_json import Kinds, Table, read_kinds
 from converters._coco_regions import InstanceRow
 from converters._coco_windows import read_table
@@ -27,23 +29,35 @@ KINDS = Kinds(InstanceRow, LvisImage, LvisCategory)
 CROWD = {"counts": [20, 30, 150], "size": [10, 20]}
 
 
-@pytest.fixture(params=[16, 300, 4 << 20])
+@pytest.fixture(params=[16, 300, 1 << 20])
 def window(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(_json_windows, "WINDOW", request.param)
     monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", "0")
     return request.param
 
 
-def both(path: Path, kinds: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
-    """What the whole file and the windows say: (images, categories, rows by image, drops)."""
+def tables(path: Path, kinds: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a file's rows say one by one, in windows of its bytes, and of the file on disk: (images, categories, rows by
+    image, drops)."""
     found = []
-    for megabytes in ("1000", "0"):
-        monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", megabytes)
-        drops: list[Drop] = []
-        table: Table[Any, Any, Any] = read_kinds(path, kinds, Notes("s", "t", "f", drops.append))
+    for way in ("one by one", "in memory", "on disk"):
+        with monkeypatch.context() as patch:
+            patch.setenv("VTINSTRUCT_WINDOW_MB", "0" if way == "on disk" else "1000")
+            if way == "one by one":
+                patch.setattr(_coco_windows, "read_table", lambda *_: None)
+            drops: list[Drop] = []
+            table: Table[Any, Any, Any] = read_kinds(path, kinds, Notes("s", "t", "f", drops.append))
         rows = {image_id: [msgspec.json.encode(row) for row in table.by_image[image_id]] for image_id in table.by_image}
         found.append((list(table.images), dict(table.categories), rows, drops))
-    return found[0], found[1]
+    return found
+
+
+def windows_read(path: Path, kinds: Any = KINDS) -> bool:
+    """Whether the windows do not leave the file to the reader of whole files."""
+    notes = Notes("s", "t", "f", lambda drop: None)
+    found = [read_table(path, data, kinds, notes) is not None for data in (None, path.read_bytes())]
+    assert found[0] == found[1]
+    return found[0]
 
 
 def big(random: Random) -> dict[str, Any]:
@@ -70,11 +84,11 @@ def big(random: Random) -> dict[str, Any]:
 def test_the_same_table(tmp_path: Path, window: int, dump: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(big(Random(window)), **dump))
-    said: list[Drop] = []
-    assert read_table(path, KINDS, Notes("s", "t", "f", said.append)) is not None, "the windows gave up"
-    whole, windows = both(path, KINDS, monkeypatch)
-    assert windows == whole
-    assert {drop.reason for drop in said} == {
+    assert windows_read(path)
+    whole, in_memory, on_disk = tables(path, KINDS, monkeypatch)
+    assert in_memory == whole
+    assert on_disk == whole
+    assert {drop.reason for drop in on_disk[3]} == {
         "annotation: id twice", "annotation: unknown image", "annotations: unreadable row", "image: id twice",
     }  # fmt: skip
 
@@ -84,9 +98,50 @@ def test_rows_within_rows(tmp_path: Path, window: int, monkeypatch: pytest.Monke
     rows = [{"image_id": n, "file_name": f"{n}.png", "segments_info": segments} for n in (7, 9, 7)]
     path = tmp_path / "panoptic.json"
     path.write_text(json.dumps(content(rows)))
-    whole, windows = both(path, Kinds(PanopticRow, LvisImage, LvisCategory), monkeypatch)
+    kinds = Kinds(PanopticRow, LvisImage, LvisCategory)
+    assert windows_read(path, kinds)
+    whole, in_memory, windows = tables(path, kinds, monkeypatch)
     assert windows == whole
+    assert in_memory == whole
     assert [len(rows) for rows in windows[2].values()] == [2, 1]
+
+
+TEXTS = [
+    "}", "{", '"}', '{"', "\\", '\\"', '{"a": 1}, {"b": 2}', "]}", "}]", ":}, ", ', {"x', '"}, {"id', "\u2028}", "a}\\", "~|}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_braces_in_texts_are_none(tmp_path: Path, window: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they stand: in the first row, the last, or one in between, beside one another."""
+    dumps: list[dict[str, Any]] = [{}, {"ensure_ascii": False, "separators": (",", ":")}, {"indent": 2}]
+    for dump in dumps:
+        rows = [annotation(n, note=text if n in (1, 4, 5, 9) else "", caption=f"a{text}") for n in range(1, 10)]
+        path = tmp_path / "instances.json"
+        path.write_text(json.dumps(content(rows, text=text), **dump), "utf-8")
+        one_by_one, in_memory, on_disk = tables(path, KINDS, monkeypatch)
+        assert in_memory == one_by_one
+        assert on_disk == one_by_one
+        assert [len(rows) for rows in on_disk[2].values()] == [9, 0]
+        assert windows_read(path) or "}]" in text
+
+
+def test_texts_put_together_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, path = Random(3), tmp_path / "instances.json"
+    read = 0
+    for n in range(150):
+        monkeypatch.setattr(_json_windows, "WINDOW", random.choice((16, 64, 300, 1 << 20)))
+        rows = [
+            annotation(n, note="".join(random.choice('{}[],:" \\\u00e9ab') for _ in range(random.randint(0, 6))))
+            for n in range(1, 12)
+        ]
+        path.write_text(
+            json.dumps(content(rows), separators=random.choice([(", ", ": "), (",", ":"), (" ,\n", " : ")]))
+        )
+        one_by_one, in_memory, on_disk = tables(path, KINDS, monkeypatch)
+        assert in_memory == on_disk == one_by_one, n
+        read += windows_read(path)
+    assert read > 120
 
 
 def test_records_and_slots_are_the_same(tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +156,7 @@ def test_records_and_slots_are_the_same(tmp_path: Path, window: int, monkeypatch
 def test_what_is_no_json_is_left_to_the_reader_of_whole_files(tmp_path: Path, window: int) -> None:
     path = write(tmp_path, "instances", content([annotation(1), annotation(2, bbox=[1, 2, math.nan, 4])]))
     with pytest.raises(NoJson):
-        list(pieces(path, ("annotations",)))
+        [piece.rows() for piece in pieces(io.BytesIO(path.read_bytes()), ("annotations",))]
     records, drops = read("coco_instances", tmp_path)
     assert [region.id for region in records[0].regions] == ["1"]
     assert [drop.reason for drop in drops] == ["box: not 4 finite numbers"]
@@ -129,12 +184,14 @@ def test_damage_is_told_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             data[random.randrange(len(data))] = random.choice(b'0123456789-.e[]{},:" a\xff')
         path.write_bytes(data)
         try:
-            found = both(path, KINDS, monkeypatch)
+            found = tables(path, KINDS, monkeypatch)
         except SourceError:
+            monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", "0")
             with pytest.raises(SourceError):
-                read_kinds(path, KINDS, Notes("s", "t", "f", lambda drop: None))  # in windows: the environment says so
+                read_kinds(path, KINDS, Notes("s", "t", "f", lambda drop: None))
         else:
             assert found[1] == found[0]
+            assert found[2] == found[0]
 
 
 def test_the_setting_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Opening a generated COCO-like and LVIS-like file, whole and in windows, against json and pycocotools (or json alone) on it.
 
-Every reader runs in a process of its own, so that peak memory is its own; seconds are processor time of that process, from
-the first byte read. Sizes, seconds, peaks and ratios are in `extra_info`; nothing is asserted about them but that all
-readers saw the same rows. `VTINSTRUCT_PARSE_ANNOTATIONS=860000` is the size of COCO train2017 (450 MB), `1270000` that of LVIS v1.
+Every reader runs in a process of its own, so that peak memory (VmHWM) is its own; seconds are processor time of that process,
+from the first byte read, the least of `VTINSTRUCT_PARSE_ROUNDS`. Sizes, seconds, peaks and ratios are in `extra_info`;
+nothing is asserted about them but that all readers saw the same rows. `VTINSTRUCT_PARSE_ANNOTATIONS=860000` is the size of
+COCO train2017 (450 MB), `1270000` that of LVIS v1 (1 GB).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,12 +22,13 @@ from PIL import Image
 
 pytestmark = pytest.mark.perf
 ANNOTATIONS = int(os.environ.get("VTINSTRUCT_PARSE_ANNOTATIONS", "40000"))
+ROUNDS = int(os.environ.get("VTINSTRUCT_PARSE_ROUNDS", "2"))
 PER_IMAGE = {"coco": 7.3, "lvis": 12.7}  # train2017 and v1_train
 POINTS = {"coco": (10, 40), "lvis": (20, 60)}  # so that a row has about 520 bytes, and 850
 
 # Runs in a fresh interpreter: what it prints is one JSON line.
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
 reader, path, root, split = sys.argv[1:]
 path_size = __import__("os").path.getsize(path)
 if reader in ("ours", "windows"):
@@ -36,7 +39,10 @@ if reader in ("ours", "windows"):
     source = plugins.load("converters", split.partition(":")[0])
 elif reader == "pycocotools":
     from pycocotools.coco import COCO
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # of this process alone: `ru_maxrss` is handed on by the one that started it
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+before = peak()
 start, wall = time.process_time(), time.perf_counter()
 if reader in ("ours", "windows"):
     opened = source.open(Path(root), split.partition(":")[2])
@@ -49,8 +55,7 @@ else:
     seen = len(COCO(path).imgs)
     sys.stdout = sys.__stdout__
 seconds, wall = time.process_time() - start, time.perf_counter() - wall
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"seconds": seconds, "wall": wall, "peak_mb": peak / 1024, "before_mb": before / 1024, "seen": seen}))
+print(json.dumps({"seconds": seconds, "wall": wall, "peak_mb": peak(), "before_mb": before, "seen": seen}))
 """
 
 
@@ -99,6 +104,11 @@ def measure(reader: str, path: Path, split: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def quickest(measured: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Of the same work done again and again, the time least disturbed by others."""
+    return min(measured, key=lambda row: row["seconds"])
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "split"),
     [
@@ -111,11 +121,11 @@ def test_open(benchmark: Any, tmp_path: Path, kind: str, name: str, split: str) 
     images = generate(path, kind, ANNOTATIONS)
     (tmp_path / "train2017").mkdir()
     Image.new("L", (640, 480)).save(tmp_path / "train2017" / f"{0:012d}.jpg")  # a split without any photo is refused
-    found = {
-        reader: measure(reader, path, split) for reader in ("json", "pycocotools") if kind == "coco" or reader == "json"
-    }
-    found["windows"] = measure("windows", path, split)
-    found["ours"] = benchmark.pedantic(measure, ("ours", path, split), rounds=1, iterations=1)
+    peers = ("json", "pycocotools") if kind == "coco" else ("json",)
+    found = {reader: quickest(measure(reader, path, split) for _ in range(ROUNDS)) for reader in peers}
+    found["windows"] = quickest(measure("windows", path, split) for _ in range(ROUNDS))
+    measured = [benchmark.pedantic(measure, ("ours", path, split), rounds=1, iterations=1)]
+    found["ours"] = quickest([*measured, *(measure("ours", path, split) for _ in range(ROUNDS - 1))])
     size_mb = path.stat().st_size / 1e6
     path.unlink()
     assert {row["seen"] for row in found.values()} == {images}
@@ -124,5 +134,6 @@ def test_open(benchmark: Any, tmp_path: Path, kind: str, name: str, split: str) 
     for reader, row in found.items():
         benchmark.extra_info[f"{reader} seconds"] = round(row["seconds"], 2)
         benchmark.extra_info[f"{reader} peak MB"] = round(row["peak_mb"])
-        benchmark.extra_info[f"{reader} times ours"] = round(row["seconds"] / ours["seconds"], 1)
+        benchmark.extra_info[f"{reader} times whole"] = round(row["seconds"] / ours["seconds"], 1)
+    benchmark.extra_info["json times windows"] = round(found["json"]["seconds"] / found["windows"]["seconds"], 1)
     benchmark.extra_info["our peak / file"] = round(ours["peak_mb"] * 1.048576 / size_mb, 2)
