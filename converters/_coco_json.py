@@ -1,8 +1,8 @@
 """COCO-style JSON, read fast and row by row forgiving: images, categories, and annotations grouped by image.
 
-Good files take one typed pass of msgspec with segmentations left as bytes; a file with a broken row, NaN or the like
-is read again row by row, so that one bad row costs one row. A file larger than `window_bytes()` is not taken into memory at all
-but read in windows (`_coco_windows`), to the same table. Format: cocodataset.org, "Data format".
+Good files take one pass that notes where rows are (`_coco_windows`); the bytes stay in memory, or on disk when the file is larger
+than `window_bytes()`. A file with NaN or the like, which is no JSON, is read whole and row by row, to the same table, so that
+one bad row costs one row. Format: cocodataset.org, "Data format".
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ WINDOW_MB = 2048.0
 
 
 def window_bytes() -> float:
-    """The size from which on files are read in windows: slower, but in little memory. `VTINSTRUCT_WINDOW_MB` sets it in
-    megabytes (0: always). Raises `SourceError` when that is no number."""
+    """The size above which a file's bytes stay on disk. `VTINSTRUCT_WINDOW_MB` sets it in megabytes (0: always). Raises
+    `SourceError` when that is no number."""
     said = os.environ.get(WINDOW_VARIABLE, "")
     try:
         return (float(said) if said else WINDOW_MB) * 1e6

@@ -3,8 +3,7 @@
 Reads the labelled .mat and single .h5 frames (`_nyu_hdf5`, metres), and 16-bit depth pictures in millimetres, 0 = missing:
 `official_splits/{train,test}/<scene>/` with `rgb_N.jpg` beside `sync_depth_N.png`, in which the official 795 / 654 split is
 usually shared (and `sync/<scene>/`, the larger training set, as split `sync`), or `images/` beside `annotations/` with equal
-names, with or without a folder per split (without: split `whole`). Raw Kinect frames (`d-*.pgm`) are not read: their depth
-is seen from another place than their photo.
+names, with or without a folder per split (without: split `whole`). Raw Kinect frames (`d-*.pgm`, `_nyu_raw`) are the split `raw`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from converters import _nyu_hdf5
+from converters import _nyu_hdf5, _nyu_raw
 from converters._coco_layout import PhotoFolder, names_in
+from converters._label_maps import header_size
 from converters._notes import Fault, Notes
 from converters._nyu_hdf5 import Stored
+from converters._nyu_raw import Raw
 from converters._pictures import grey_size
 from converters._rows import Slotted
 from vtinstruct.record import Category, Drop, Origin, Photo, Record
@@ -37,6 +38,7 @@ LAYOUT = """\
 <root>/nyu_depth_v2_labeled.mat + <root>/splits.mat                              (without: one split `labeled`)
 or <root>/official_splits/<train|test>/<scene>/rgb_<n>.jpg + sync_depth_<n>.png  (or sync/<scene>/)
 or <root>/<train|val>/.../<n>.h5 with `rgb` and `depth`                          (or straight below the root: `whole`)
+or <root>/<place>/r-<time>-<ticks>.ppm + d-<time>-<ticks>.pgm                    (raw frames: split `raw`)
 or <root>/images/<split>/<name>.jpg + <root>/annotations/<split>/<name>.png      (or without <split>)"""
 
 
@@ -58,6 +60,8 @@ def find(root: Path) -> tuple[str, ...]:
     if _is_depth(root, ""):
         found.add("whole")
     found |= set(_nyu_hdf5.find(root))
+    if _nyu_raw.is_there(root):
+        found.add(_nyu_raw.SPLIT)
     return (*(split for split in SPLITS if split in found), *sorted(found - set(SPLITS)))
 
 
@@ -86,7 +90,7 @@ def _files(root: Path, folder: str) -> list[str]:
     return sorted(entry.name for entry in os.scandir(inside(root, folder)) if not entry.is_dir())
 
 
-def open_split(root: Path, split: str) -> NyuSplit | Slotted[Stored]:
+def open_split(root: Path, split: str) -> NyuSplit | Slotted[Stored] | Slotted[Raw]:
     """List the pairs of one split. Raises `SourceError` when its folders are missing."""
     scenes = "sync" if split == "sync" else f"official_splits/{split}"
     faults: list[Drop] = []
@@ -98,6 +102,8 @@ def open_split(root: Path, split: str) -> NyuSplit | Slotted[Stored]:
             pairs += _beside(_files(root, folder), folder, notes)
     elif split in _nyu_hdf5.find(root):
         return _stored(root, split)
+    elif split == _nyu_raw.SPLIT and _nyu_raw.is_there(root):
+        return _raw(root)
     elif split in find(root):
         part = "" if split == "whole" else f"/{split}"
         pairs = _apart(root, f"images{part}", f"annotations{part}", notes)
@@ -120,6 +126,26 @@ def _stored(root: Path, split: str) -> Slotted[Stored]:
 
     where = files[0].relative_to(root).as_posix()
     return Slotted(NAME, split, where, files, frames, make, lambda frame: frame.name, [])
+
+
+def _raw(root: Path) -> Slotted[Raw]:
+    """The raw frames."""
+    split = _nyu_raw.SPLIT
+    faults: list[Drop] = []
+
+    def make(frame: Raw, notes: Notes) -> Record:
+        folder = PhotoFolder(root, "")
+        photo, depth = folder.path_of(frame.photo), folder.path_of(frame.depth)
+        size_wh, depth_size = header_size(root, photo), grey_size(root / depth, depth)
+        if size_wh != depth_size:
+            detail = f"{photo} is {size_wh}, {depth} {depth_size} (width, height); one size is right"
+            raise Fault("photo: another size", detail)
+        identity = f"{NAME}:raw/{frame.photo.rpartition('.')[0]}"
+        origin, unit = Origin(frame.depth, frame.name), Depth(f"{depth}/{_nyu_raw.CODE}", 1.0)
+        return Record(frame.name, NAME, split, LICENCE, origin, Photo(photo, size_wh, identity), depth=unit)
+
+    frames = _nyu_raw.listed(root, Notes(NAME, split, ".", faults.append))
+    return Slotted(NAME, split, ".", (), frames, make, lambda frame: frame.name, faults)
 
 
 def _identity(row: str) -> str:

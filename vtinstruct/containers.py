@@ -3,7 +3,8 @@
 A path may run through such a file as through a folder: `00000.tar/000000012.jpg`, `train2017.zip/train2017/1.jpg`. In an
 HDF5 file the members are its arrays, as pictures (`.ppm`) or numbers (`.npy`): `frame.h5/rgb.ppm`, `frame.h5/depth.npy`, or
 one slice of an array of many, `nyu_depth_v2_labeled.mat/images/17.ppm` (counted from 0). MATLAB writes axes in reverse, so
-a `.mat` is turned back.
+a `.mat` is turned back. A depth picture in a code of its own has its metres for a member: `0001.png/sun3d.npy`
+(`vtinstruct.depth_codes`).
 
 Names are only ever looked up, links and devices are no members, sizes are checked before a byte is unpacked, and HDF5
 arrays that lie in other files are refused.
@@ -27,6 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vtinstruct.depth_codes import CODES, CodeError, decode
+
 ARCHIVES = (".tar", ".zip")
 HDF5 = (".h5", ".hdf5", ".mat")
 MAX_MEMBERS = 5_000_000  # COCO's largest archive has 123,000; names are kept in memory
@@ -43,6 +46,8 @@ class ContainerError(Exception):
 
 def split_container(path: Path) -> tuple[Path, str] | None:
     """(file, member) of a path that runs through a container; None for any other path."""
+    if path.name in CODES and path.parent.is_file():
+        return path.parent, path.name
     for n in range(len(path.parts) - 1, 0, -1):
         if path.parts[n - 1].lower().endswith((*ARCHIVES, *HDF5)):
             outer = Path(*path.parts[:n])
@@ -57,6 +62,8 @@ def has_member(path: Path) -> bool:
     if found is None:
         return False
     outer, member = found
+    if member in CODES:
+        return True
     try:
         return member in members(outer) if outer.suffix.lower() in ARCHIVES else _shape_of(outer, member) is not None
     except ContainerError:
@@ -70,6 +77,8 @@ def members(container: Path) -> Mapping[str, int]:
 
 def read_member(container: Path, member: str, limit: int) -> bytes:
     """The bytes of a member, at most `limit` of them. Raises `ContainerError`."""
+    if member in CODES:
+        return _metres(container, member, limit)
     if container.suffix.lower() in HDF5:
         return _array_bytes(container, member, limit)
     found = _index(*_state(container)).get(member)
@@ -87,6 +96,17 @@ def read_member(container: Path, member: str, limit: int) -> bytes:
     if len(data) != size:
         raise ContainerError("unreadable", f"{member} in {container.name} is cut short; download it again")
     return data
+
+
+def _metres(picture: Path, code: str, limit: int) -> bytes:
+    try:
+        if picture.stat().st_size > limit:
+            raise ContainerError("too large", f"{picture.name}; at most {limit} bytes are right")
+        return _numbers(decode(picture.read_bytes(), code))
+    except CodeError as error:
+        raise ContainerError("unreadable", f"{picture.name}: {error}") from error
+    except OSError as error:
+        raise ContainerError("unreadable", f"{picture.name}: {error.strerror or error}") from error
 
 
 def _state(container: Path) -> tuple[str, int, int]:

@@ -221,3 +221,64 @@ def test_folders_of_other_pictures_are_not_claimed(tmp_path: Path) -> None:
     pair(tmp_path / "images/a.jpg", tmp_path / "annotations/a.png")
     Image.new("L", SIZE_WH).save(tmp_path / "annotations/a.png")
     assert plugins.load("converters", "nyuv2").find(tmp_path) == ()
+
+
+# --- raw frames ------------------------------------------------------------------------------------------------------
+
+
+def raw_frame(path: Path, raw: int = 900) -> None:
+    """A raw depth frame: a PGM whose numbers have the low byte first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"P5 640 480 65535\n" + np.full(480 * 640, raw, "<u2").tobytes())
+
+
+def raw_photo(path: Path, size_wh: tuple[int, int] = (640, 480)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size_wh).save(path)
+
+
+def test_raw_frames_take_the_photo_nearest_in_time(tmp_path: Path) -> None:
+    place = tmp_path / "kitchens_part1" / "kitchen_0001"
+    for time in ("10.00", "10.10", "10.30"):
+        raw_photo(place / f"r-{time}-77.ppm")
+    for time in ("9.9", "10.04", "10.06", "10.5"):
+        raw_frame(place / f"d-{time}-77.pgm")
+    (place / "a-10.00-77.dump").write_bytes(b"")
+    (place / "INDEX.txt").write_text("d-9.9-77.pgm\n")
+    raw_frame(tmp_path / "bath" / "d-1.0-77.pgm")
+    assert plugins.load("converters", "nyuv2").find(tmp_path) == ("raw",)
+    records, drops = read("nyuv2", tmp_path, "raw")
+    assert reasons(drops) == {"depth: no photo": 1}
+    base = "kitchens_part1/kitchen_0001"
+    assert [(record.id, record.photo and record.photo.path) for record in records] == [
+        (f"{base}/d-{depth}-77", f"{base}/r-{photo}-77.ppm")
+        for depth, photo in (("9.9", "10.00"), ("10.04", "10.00"), ("10.06", "10.10"), ("10.5", "10.30"))
+    ]
+
+
+def test_a_raw_pair_with_a_fault_costs_its_record(tmp_path: Path) -> None:
+    for n in range(4):
+        raw_frame(tmp_path / f"{n}/d-1-{n}.pgm")
+        raw_photo(tmp_path / f"{n}/r-1-{n}.ppm", (640, 480) if n != 1 else (64, 48))
+    (tmp_path / "2/d-1-2.pgm").write_bytes(b"P5 640")
+    Image.new("L", (640, 480)).save(tmp_path / "3/d-1-3.pgm")
+    records, drops = read("nyuv2", tmp_path, "raw")
+    assert [record.id for record in records] == ["0/d-1-0"]
+    assert reasons(drops) == {"photo: another size": 1, "picture: unreadable": 1, "depth: not 16 bits": 1}
+
+
+def test_the_real_raw_pair(tmp_path: Path, shared_data: Callable[[str], Path]) -> None:
+    given = shared_data("depth_open3d_rgbd") / "RGBD" / "other_formats"
+    for name, ours in (("NYU_color.ppm", "r-1.5-1.ppm"), ("NYU_depth.pgm", "d-1.6-1.pgm")):
+        (tmp_path / ours).write_bytes((given / name).read_bytes())
+    (record,), drops = read("nyuv2", tmp_path, "raw")
+    assert not drops
+    assert record.photo is not None
+    assert (record.photo.path, record.photo.size_wh) == ("r-1.5-1.ppm", (640, 480))
+    assert record.depth is not None
+    metres = read_depth(tmp_path, record.depth, (640, 480))
+    raw = np.frombuffer((given / "NYU_depth.pgm").read_bytes()[-2 * 480 * 640 :], "<u2")
+    values = {np.float32(351.3 / (1092.5 - int(level))) for level in np.unique(raw) if level != 2047}
+    assert set(metres[metres > 0].tolist()) <= {float(value) for value in values}
+    assert metres.max() == pytest.approx(6.6914, abs=1e-4)
+    assert (metres > 0).mean() > 0.75
