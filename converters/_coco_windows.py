@@ -1,9 +1,9 @@
 """A COCO-style file without its rows in memory as objects: one pass notes where every row is, and rows are read when asked for.
 
-What stays in memory is 20 bytes a row (28 while the file is read). The file itself stays there too as bytes, or on disk where it is large: then
-COCO's train2017 (860,000 annotations) and LVIS v1 (1.3 million) stay below 150 MB, the interpreter and its libraries included.
-Broken rows, ids used twice and unknown images are noted as by the reader that takes the rows one by one (`_coco_json`), which
-takes over when the file is no JSON.
+What stays in memory is 20 bytes a row (28 while the file is read). The file itself stays there too as bytes, or on disk where
+it is large: then COCO's train2017 (860,000 annotations) and LVIS v1 (1.3 million) stay below 150 MB, the interpreter and its
+libraries included. Broken rows, ids used twice and unknown images are noted as by the reader that takes the rows one by one
+(`_coco_json`), which takes over when the file is no JSON, or has names for ids.
 """
 
 from __future__ import annotations
