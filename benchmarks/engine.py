@@ -12,6 +12,10 @@ itself. Both get the same checked columns, so every trap is dealt with once, her
 Definition: cocoapi `PythonAPI/pycocotools/cocoeval.py`; https://cocodataset.org/#detection-eval and #keypoints-eval.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (pyarrow ships no types)
+
 from __future__ import annotations
 
 import contextlib
@@ -23,9 +27,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.scorer import Engine
+from vtinstruct.run_lengths import read_masks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,11 +43,32 @@ KEYPOINT_NUMBERS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "A
 
 
 @dataclass(frozen=True, slots=True)
+class Rles:
+    """Masks as COCO strings, a pyarrow array (N,) of large_binary, and their photos' sizes_hw (N, 2). The objects that native
+    code wants are made when it is called: hundreds of thousands of them cost more to hold than their strings."""
+
+    counts: Any
+    sizes_hw: Ints
+
+    def at(self, which: Ints) -> Rles:
+        """The chosen masks."""
+        return Rles(self.counts.take(pa.array(which)), self.sizes_hw[which])
+
+    def some(self, which: Ints) -> list[dict[str, Any]]:
+        """COCO RLE objects of the chosen masks."""
+        return self.at(which).all()
+
+    def all(self) -> list[dict[str, Any]]:
+        """COCO RLE objects of all masks."""
+        strings: list[bytes] = self.counts.to_pylist()
+        return [{"size": size, "counts": one} for size, one in zip(self.sizes_hw.tolist(), strings, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
 class Instances:
     """Instances of a whole set as columns; annotated ones have `area` and `crowd`, predicted ones `score`.
 
-    image (N,) 1-based photo number; category (N,); boxes_xywh (N, 4) absolute pixels; rles: N COCO RLE objects, for
-    masks; keypoints (N, 3K) x, y, v, for poses.
+    image (N,) 1-based photo number; category (N,); boxes_xywh (N, 4) absolute pixels; rles: N masks; keypoints (N, 3K) x, y, v, for poses.
     """
 
     image: Ints
@@ -50,7 +77,7 @@ class Instances:
     area: Floats = field(default_factory=lambda: np.zeros(0))
     crowd: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     score: Floats = field(default_factory=lambda: np.zeros(0))
-    rles: Sequence[dict[str, Any]] | None = None
+    rles: Rles | None = None
     keypoints: Floats | None = None
 
     def __len__(self) -> int:
@@ -157,9 +184,10 @@ def truth_objects(truth: Instances) -> list[dict[str, Any]]:
          "area": float(truth.area[i]), "iscrowd": int(truth.crowd[i])}
         for i in range(len(truth))
     ]  # fmt: skip
+    masks = truth.rles.all() if truth.rles is not None else []
     for i, row in enumerate(rows):
-        if truth.rles is not None:
-            row["segmentation"] = truth.rles[i]
+        if masks:
+            row["segmentation"] = masks[i]
         if truth.keypoints is not None:
             row["keypoints"] = truth.keypoints[i].tolist()
             row["num_keypoints"] = int((truth.keypoints[i, 2::3] > 0).sum())
@@ -170,12 +198,13 @@ def found_objects(found: Instances) -> list[dict[str, Any]]:
     """Predicted columns as rows of a COCO result file."""
     boxes = cast(list[list[float]], found.boxes_xywh.tolist())
     rows: list[dict[str, Any]] = []
+    masks = found.rles.all() if found.rles is not None else []
     for i in range(len(found)):
         row: dict[str, Any] = {
             "image_id": int(found.image[i]), "category_id": int(found.category[i]), "score": float(found.score[i])
         }  # fmt: skip
-        if found.rles is not None:
-            row["segmentation"] = found.rles[i]  # and no bbox: see the module
+        if masks:
+            row["segmentation"] = masks[i]  # and no bbox: see the module
         elif found.keypoints is not None:
             row["keypoints"] = found.keypoints[i].tolist()
         else:
@@ -241,13 +270,17 @@ def truth_columns(images: list[dict[str, Any]], categories: list[dict[str, Any]]
     return hotcoco.COCO.from_arrays(
         images, categories, truth.image, truth.category, truth.boxes_xywh,
         ids=np.arange(1, len(truth) + 1), area=truth.area, iscrowd=truth.crowd.astype(np.int64),
-        segmentation=list(truth.rles) if truth.rles is not None else None,
+        segmentation=truth.rles.all() if truth.rles is not None else None,
     )  # fmt: skip
 
 
 def found_columns(annotated: Any, found: Instances) -> Any:
-    """Predicted boxes or masks as hotcoco's results."""
-    if found.rles is not None:
-        return annotated.load_res(found_objects(found))
+    """Predicted boxes or masks as hotcoco's results, without an object per row."""
     columns = np.column_stack([found.image, found.boxes_xywh, found.score, found.category]).astype(np.float64)
-    return annotated.load_res(columns)
+    if found.rles is None:
+        return annotated.load_res(columns)
+    results = annotated.load_res(columns, segmentation=found.rles.all())
+    # the masks' own areas, not the boxes'
+    area = found.area if found.area.size else read_masks(found.rles.counts, found.rles.sizes_hw).area_px
+    results.update_anns(ids=np.arange(1, len(found) + 1), area=area.astype(np.float64))
+    return results

@@ -6,19 +6,24 @@ the very rules of `answers.check_answer`; every other answer goes there, one by 
 the two roads to the same rows.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (pyarrow ships no types)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from vtinstruct.answer_lines import AnswerWire, BoxWire, KeypointsWire, MaskWire
-from vtinstruct.run_lengths import Masks, read_masks
+from vtinstruct.run_lengths import Masks, read_masks, strings
 from vtinstruct.trp_plain import Counted, plain_triplets
 from vtinstruct.units import UnitKind
 
@@ -44,7 +49,7 @@ class Sketch:
 class Block:
     """Plain answers to samples of one task, source and split, checked. counts (N,) units of each answer, U in all.
 
-    boxes_xyxy (U, 4), for boxes; rles (U) with masks' areas and boxes, for masks; poses (U, 3 K), for poses of one K;
+    boxes_xyxy (U, 4), for boxes; rles (U,), a pyarrow array, with masks' areas and boxes, for masks; poses (U, 3 K), for poses of one K;
     scores (U,), NaN where there is none.
     """
 
@@ -52,7 +57,7 @@ class Block:
     counts: Ints
     scores: Floats
     boxes_xyxy: Floats | None = None
-    rles: list[bytes] | None = None
+    rles: Any = None
     masks: Masks | None = None
     poses: Floats | None = None
 
@@ -107,16 +112,14 @@ def check_block(kind: UnitKind | None, sketches: Sequence[Sketch], sizes_wh: Int
 
 
 def _chosen(column: Any, kept: Bools) -> Any:
-    if isinstance(column, list):
-        return [value for value, ok in zip(cast(list[object], column), kept.tolist(), strict=True) if ok]
     if isinstance(column, Masks):
         return Masks(column.sound[kept], column.area_px[kept], column.boxes_xywh[kept])
-    return column[kept]
+    return column[kept] if isinstance(column, np.ndarray) else column.filter(pa.array(kept))
 
 
 def _check_masks(units: list[MaskWire], sizes_hw: Ints) -> tuple[dict[str, Any], Bools]:
     said = np.array([unit.mask_rle.size_hw for unit in units], dtype=np.int64).reshape(-1, 2)
-    rles = [unit.mask_rle.counts.encode("utf-8") for unit in units]  # beyond ASCII is out of an RLE's range, so unsound
+    rles = strings([unit.mask_rle.counts for unit in units])
     masks = read_masks(rles, said)
     return {"rles": rles, "masks": masks}, masks.sound & (said == sizes_hw).all(axis=1)
 

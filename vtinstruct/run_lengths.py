@@ -5,13 +5,18 @@ only says which are sound. Both agree (`tests/vtinstruct/test_run_lengths.py`). 
 `common/maskApi.c` (`rleArea`, `rleToBbox`).
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (pyarrow ships no types)
+
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from vtinstruct.geometry import MAX_PIXELS
@@ -163,51 +168,66 @@ def _blocks(lengths: Ints) -> Iterator[tuple[slice, slice]]:
         start = stop
 
 
-def read_masks(counts: Sequence[bytes], sizes_hw: Ints) -> Masks:
-    """Masks by their COCO strings and their photos' (height, width), (N, 2)."""
-    lengths = np.fromiter(map(len, counts), np.int64, len(counts))
-    pieces = [Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))]
-    for some, _ in _blocks(lengths):
-        data = np.frombuffer(b"".join(counts[some]), np.uint8)
-        pieces.append(_read(read_runs(data, lengths[some]), sizes_hw[some]))
-    return Masks(
-        np.concatenate([piece.sound for piece in pieces]),
-        np.concatenate([piece.area_px for piece in pieces]),
-        np.concatenate([piece.boxes_xywh for piece in pieces]),
-    )
-
-
-def _read(runs: Runs, sizes_hw: Ints) -> Masks:
+def read_masks(counts: Any, sizes_hw: Ints) -> Masks:
+    """Masks by their COCO strings, a pyarrow array (N,) of large_binary without nulls, and their photos' (height, width),
+    (N, 2)."""
+    data, lengths = _text_of(counts)
+    found = Masks(np.zeros(lengths.size, np.bool_), np.zeros(lengths.size, np.int64), np.zeros((lengths.size, 4)))
     height, width = np.where((sizes_hw >= 1) & (sizes_hw <= MAX_PIXELS), sizes_hw, 0).T
-    sound = runs.filling(height * width)
-    owner = np.repeat(np.arange(len(sound)), runs.counts)
-    kept = sound[owner]
-    px, owner = runs.px[kept], owner[kept]
-    area, boxes = np.zeros(len(sound), np.int64), np.zeros((len(sound), 4))
-    if not px.size:
-        return Masks(sound, area, boxes)
-    several = runs.counts[sound]
-    opening = np.cumsum(several) - several
-    odd = (np.arange(px.size) - np.repeat(opening, several)) % 2 == 1
-    area[sound] = np.add.reduceat(np.where(odd, px, 0), opening)
-    through = np.cumsum(px)
-    through -= np.repeat(through[opening] - px[opening], several)
-    return Masks(sound, area, _boxes(px, through, odd & (px > 0), owner, sizes_hw))
+    for some, span in _blocks(lengths):
+        runs = read_runs(data[span], lengths[some])
+        found.sound[some] = runs.filling(height[some] * width[some])
+        _measure(runs, height[some], found.sound[some], found.area_px[some], found.boxes_xywh[some])
+    return found
 
 
-def _boxes(px: Ints, through: Ints, inside: Bools, owner: Ints, sizes_hw: Ints) -> NDArray[np.float64]:
-    """The tight boxes of masks by their runs and where in their photo each ends. Pixels lie column by column; a run that
-    reaches the next column spans the whole height."""
-    mine, first, final = owner[inside], (through - px)[inside], through[inside] - 1
-    height = sizes_hw[mine, 0]
-    x0, x1, y0, y1 = first // height, final // height, first % height, final % height
-    crosses = x0 < x1
-    y0[crosses] = 0
-    y1[crosses] = height[crosses] - 1
-    boxes = np.zeros((len(sizes_hw), 4))
-    if mine.size:
-        begin = np.flatnonzero(np.concatenate(([True], mine[1:] != mine[:-1])))
-        low = np.stack([np.minimum.reduceat(x0, begin), np.minimum.reduceat(y0, begin)], axis=1)
-        high = np.stack([np.maximum.reduceat(x1, begin), np.maximum.reduceat(y1, begin)], axis=1)
-        boxes[mine[begin]] = np.concatenate([low, high - low + 1], axis=1)
-    return boxes
+def strings(counts: list[str]) -> Any:
+    """Strings of a JSON file as `read_masks` takes them."""
+    text = "".join(counts)
+    if not text.isascii():  # out of an RLE's range, so unsound
+        return pa.array([one.encode() for one in counts], pa.large_binary())
+    through = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)), out=through[1:])
+    buffers: list[Any] = [None, pa.py_buffer(through), pa.py_buffer(text.encode())]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(counts), buffers)
+
+
+def _text_of(counts: Any) -> tuple[Bytes, Ints]:
+    """All characters end to end, and how many each string has."""
+    if not len(counts):
+        return np.zeros(0, np.uint8), np.zeros(0, np.int64)
+    _, offsets, data = counts.buffers()
+    through = np.frombuffer(offsets, np.int64)[counts.offset : counts.offset + len(counts) + 1]
+    text = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+    return text[through[0] : through[-1]], np.diff(through)
+
+
+def _measure(runs: Runs, heights: Ints, sound: Bools, area_px: Ints, boxes_xywh: NDArray[np.float64]) -> None:
+    """Fill in areas and tight boxes of the sound masks. Pixels lie column by column; a run that reaches the next column
+    spans the whole height."""
+    opening = np.cumsum(runs.counts) - runs.counts
+    those = np.flatnonzero(sound & (runs.counts > 1))
+    if not those.size:
+        return
+    opening, pairs, heights = opening[those], runs.counts[those] // 2, heights[those]
+    start = np.cumsum(pairs) - pairs
+    odd = 2 * np.arange(int(pairs.sum())) + np.repeat(opening + 1 - 2 * start, pairs)  # every other run is inside
+    through = np.cumsum(runs.px)
+    inside, stop = runs.px[odd], through[odd] - np.repeat(through[opening] - runs.px[opening], pairs)
+    begin = stop - inside
+    height: Any = heights[0]
+    if (heights != height).any():  # one number divides many times faster than many
+        height = np.repeat(heights, pairs)
+    top = begin - begin // height * height
+    bottom = top + inside
+    crosses = bottom > height
+    np.copyto(top, 0, where=crosses)
+    np.copyto(bottom, height, where=crosses)
+    none = np.flatnonzero(inside == 0)
+    begin[none] = top[none] = np.iinfo(np.int64).max
+    stop[none] = bottom[none] = 0
+    area = np.add.reduceat(inside, start)
+    y0, y1 = np.minimum.reduceat(top, start), np.maximum.reduceat(bottom, start)
+    x0, x1 = np.minimum.reduceat(begin, start) // heights, (np.maximum.reduceat(stop, start) - 1) // heights
+    area_px[those] = area
+    boxes_xywh[those] = np.where((area > 0)[:, None], np.stack([x0, y0, x1 + 1 - x0, y1 - y0], axis=1), 0)

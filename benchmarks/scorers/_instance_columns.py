@@ -66,14 +66,14 @@ class Units:
         found[valid] = pc.list_flatten(self.field("box_xyxy")).to_numpy(zero_copy_only=False).reshape(-1, 4)
         return found
 
-    def rles(self) -> tuple[list[bytes], Ints]:
-        """Masks' strings (b"" where there is none) and sizes (U, 2), height first."""
+    def rles(self) -> tuple[Any, Ints]:
+        """Masks' strings (b"" where there is none), a pyarrow array, and sizes (U, 2), height first."""
         mask = self.field("mask_rle")
         size, counts = mask.flatten()
         sizes = np.ones((len(self), 2), dtype=np.int64)
         valid = size.is_valid().to_numpy(zero_copy_only=False)
         sizes[valid] = pc.list_flatten(size).to_numpy(zero_copy_only=False).reshape(-1, 2)
-        return pc.fill_null(counts, b"").to_pylist(), sizes
+        return pc.fill_null(counts, b"").cast(pa.large_binary()), sizes
 
     def classes(self, setting: Setting, phrase: str) -> Ints:
         """The class id of each: the source's, or its name's (the `phrase` field where the source gives no name)."""
@@ -150,21 +150,21 @@ def _any(rows: int, whose: Any) -> Bools:
 
 
 def _pick(column: Any, which: Any) -> Any:
-    if isinstance(column, list):
-        return [column[i] for i in (np.flatnonzero(which) if which.dtype == np.bool_ else which).tolist()]
-    return column[which]
+    if isinstance(column, np.ndarray):
+        return column[which]
+    return column.take(pa.array(np.flatnonzero(which) if which.dtype == np.bool_ else which))
 
 
 def _joined(one: Any, other: Any) -> Any:
-    return one + other if isinstance(one, list) else np.concatenate([one, other])
+    return np.concatenate([one, other]) if isinstance(one, np.ndarray) else pa.concat_arrays([one, other])
 
 
 def lists(values: Any, counts: Ints) -> pl.Series:
     """A list column of flat values, so many a row; (N, K) values become K numbers each."""
-    if isinstance(values, list):
-        flat, width = pa.array(values, pa.large_binary()), 1
-    else:
+    if isinstance(values, np.ndarray):
         flat, width = pa.array(values.reshape(-1)), 1 if values.ndim == 1 else values.shape[1]
+    else:
+        flat, width = values, 1
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts * width)])
     return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), flat)))
 

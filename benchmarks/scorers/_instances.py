@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.engine import Instances
+from benchmarks.engine import Instances, Rles
 from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
 from vtinstruct.dialogue import Dialogue, Reference
@@ -228,3 +228,11 @@ def flat(series: pl.Series, dtype: Any) -> NDArray[Any]:
     """A list column's values, end to end; empty lists add nothing, null numbers are NaN."""
     lists = cast(Any, series.rechunk().to_arrow())  # flattening skips empty and null lists
     return np.asarray(lists.flatten().to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
+
+
+def rles_of(rows: pl.DataFrame, side: str) -> Rles:
+    """The masks of all rows ("true" or "found")."""
+    masks = rows[f"{side}_rle"]
+    lists = cast(Any, masks.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    sizes = np.stack([rows["height"].to_numpy(), rows["width"].to_numpy()], axis=1)
+    return Rles(lists.flatten(), np.repeat(sizes, masks.list.len().to_numpy(), axis=0))

@@ -1,5 +1,9 @@
 """LVIS's rules for rows of instances: which classes a photo is judged for. Used by its two scorers."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false, reportAttributeAccessIssue=false
+# (pyarrow ships no types)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -7,13 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks.engine import AveragePrecision, Instances
 from benchmarks.engine_lvis import FREQUENCIES, MOST, NUMBERS, Federation, lvis_average_precision
 from benchmarks.matching import Similar
-from benchmarks.scorer import Metric, Row, Setting, class_key
+from benchmarks.scorer import Columnar, Metric, Prepared, Row, Setting, class_key
 from benchmarks.scorers._ap import TIES, Rules
+from benchmarks.scorers._instance_columns import lists
 from benchmarks.scorers._instances import flat, open_class_id, sizes_of, with_hits
 from vtinstruct.dialogue import Dialogue
 
@@ -38,10 +44,33 @@ def lvis_metrics(what: str) -> tuple[Metric, ...]:
 def federation(truth: Dialogue, setting: Setting) -> Row:
     """The photo's two lists as class ids."""
 
-    def ids(names: Sequence[str]) -> list[int]:
-        return [setting.vocabulary.get(class_key(name), open_class_id(name)) for name in names]
+    asked = {"negatives": truth.evaluation.negatives, "not_exhaustive": truth.evaluation.not_exhaustive}
+    return {column: [_id(name, setting) for name in names] for column, names in asked.items()}
 
-    return {"negatives": ids(truth.evaluation.negatives), "not_exhaustive": ids(truth.evaluation.not_exhaustive)}
+
+def federated(columnar: Columnar) -> Columnar:
+    """The quick road of boxes or masks, with the photos' two lists."""
+
+    def prepare(rows: Any, setting: Setting) -> Prepared:
+        plain = columnar.prepare(rows, setting)
+        asked = rows.column("evaluation")
+        fields = dict(zip([f.name for f in asked.type], asked.flatten(), strict=True))
+        more = [_ids(fields[name], setting).alias(name) for name in FEDERATED]
+        return Prepared(plain.plain, plain.data.with_columns(more))
+
+    return Columnar(prepare, columnar.score)
+
+
+def _ids(names: Any, setting: Setting) -> pl.Series:
+    """Lists of names as lists of class ids, each different name looked up once."""
+    flat: Any = pc.list_flatten(names).dictionary_encode()
+    known = np.array([_id(name, setting) for name in flat.dictionary.to_pylist()], dtype=np.int64)
+    counts = pc.fill_null(pc.list_value_length(names), 0).to_numpy(zero_copy_only=False)
+    return lists(known[flat.indices.to_numpy(zero_copy_only=False)], counts)
+
+
+def _id(name: str, setting: Setting) -> int:
+    return setting.vocabulary.get(class_key(name), open_class_id(name))
 
 
 def lvis_rules(iou_type: Literal["bbox", "segm"]) -> Rules:

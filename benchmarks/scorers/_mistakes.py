@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,7 @@ def _foremost(image: Ints, found: Instances) -> Ints:
 
 def _picked(found: Instances, kept: Ints) -> Instances:
     area = found.area[kept] if found.area.size else found.area
-    rles = None if found.rles is None else [found.rles[i] for i in cast(list[int], kept.tolist())]
+    rles = None if found.rles is None else found.rles.at(kept)
     poses = None if found.keypoints is None else found.keypoints[kept]
     return Instances(
         found.image[kept], found.category[kept], found.boxes_xywh[kept], area, score=found.score[kept], rles=rles,

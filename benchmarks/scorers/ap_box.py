@@ -108,8 +108,9 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     return summarize_ap(rows, setting, coco_rules("bbox"), METRICS, sides, box_similar)
 
 
+COLUMNAR = Columnar(_prepare, _score)
 METRICS = ap_metrics(BOX_NUMBERS, "box")
 SCORER = Scorer(
     "ap_box", ("det", "cond_det"), METRICS, COLUMNS, score, summarize,
-    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType bbox", Columnar(_prepare, _score), finish, LATE,
+    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType bbox", COLUMNAR, finish, LATE,
 )  # fmt: skip

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
 from benchmarks.engine import BOX_NUMBERS, Instances
 from benchmarks.matching import Similar
@@ -20,9 +22,9 @@ from benchmarks.plain import Block
 from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
 from benchmarks.scorers._instance_columns import Units, found_columns, prepare
-from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, with_hits
+from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, rles_of, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
-from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box, rle_iou
+from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box
 from vtinstruct.run_lengths import Masks, read_masks
 from vtinstruct.units import Mask, Rle, Unit
 
@@ -52,6 +54,7 @@ def _area(value: Rle) -> float:
     return float(rle_area(value))
 
 
+_NONE: Any = pa.array([], pa.large_binary())
 KIND = Kind("mask", _value, _box, _area)
 MASK_COLUMNS: dict[str, Any] = {
     "true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary), "found_area": pl.List(pl.Float64)
@@ -93,7 +96,7 @@ def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.
         return true
     masks = block.masks or Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
     found = {
-        "found_rle": block.rles or [], "found_box": masks.boxes_xywh, "found_area": masks.area_px.astype(np.float64)
+        "found_rle": _NONE if block.rles is None else block.rles, "found_box": masks.boxes_xywh, "found_area": masks.area_px.astype(np.float64)
     }  # fmt: skip
     return true.hstack(found_columns(block, setting, found))
 
@@ -105,50 +108,46 @@ def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:
 
 
 def _with_rles(rows: pl.DataFrame, side: str) -> Instances:
-    rles: list[dict[str, Any]] = []
-    for height, width, masks in zip(rows["height"], rows["width"], rows[f"{side}_rle"].to_list(), strict=True):
-        rles += [{"size": [height, width], "counts": counts} for counts in masks]
-    return replace(columns(rows, side), rles=rles)
-
-
-def _plain(side: Instances) -> list[Rle]:
-    return [Rle((rle["size"][0], rle["size"][1]), rle["counts"]) for rle in side.rles or ()]
+    return replace(columns(rows, side), rles=rles_of(rows, side))
 
 
 def mask_similar(truth: Instances, found: Instances) -> Similar:
-    """Mask IoU, pair by pair; only masks whose boxes touch are compared run by run."""
-    true_rles, found_rles = _plain(truth), _plain(found)
-    true_boxes, found_boxes = _tight(true_rles), _tight(found_rles)
+    """Mask IoU, pair by pair; only masks whose boxes touch are compared run by run, each photo and class at one go."""
+    assert truth.rles is not None and found.rles is not None
+    true_rles, found_rles = truth.rles, found.rles
+    true_boxes, found_boxes = read_masks(true_rles.counts, true_rles.sizes_hw).boxes_xywh, found.boxes_xywh
 
     def similar(f: Ints, t: Ints) -> Floats:
         value = np.zeros(f.size)
         a, b = found_boxes[f], true_boxes[t]
         touching = (np.minimum(a[:, 2:] + a[:, :2], b[:, 2:] + b[:, :2]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
         some = np.flatnonzero(touching)
-        for start, stop in _runs(f[some]):
-            these = some[start:stop]
-            several: Ints = t[these]
-            value[these] = rle_iou(
-                [found_rles[int(f[these[0]])]],
-                [true_rles[int(i)] for i in several],
-                [bool(c) for c in truth.crowd[several]],
-            )[0]
+        f, t = f[some], t[some]
+        group = np.unique(
+            found.category[f] * (int(found.image.max(initial=0)) + 1) + found.image[f], return_inverse=True
+        )[1]
+        row, rows, first_row = _within(group, f)
+        column, columns, first_column = _within(group, t)
+        mine, theirs, crowd = found_rles.some(rows), true_rles.some(columns), truth.crowd[columns].astype(np.uint8)
+        tables: list[Floats] = []
+        for (r0, r1), (c0, c1) in zip(pairwise(first_row.tolist()), pairwise(first_column.tolist()), strict=True):
+            iou: Any = coco_mask.iou(mine[r0:r1], theirs[c0:c1], crowd[c0:c1])
+            tables.append(np.asarray(iou, dtype=np.float64).ravel())
+        width = np.diff(first_column)
+        begin = np.cumsum(np.diff(first_row) * width) - np.diff(first_row) * width
+        value[some] = np.concatenate([np.zeros(0), *tables])[begin[group] + row * width[group] + column]
         return value
 
     return similar
 
 
-def _tight(rles: list[Rle]) -> Floats:
-    sizes: Ints = np.array([rle.size_hw for rle in rles], dtype=np.int64).reshape(-1, 2)
-    return read_masks([rle.counts for rle in rles], sizes).boxes_xywh
-
-
-def _runs(values: Ints) -> list[tuple[int, int]]:
-    """Stretches of equal values."""
-    if not values.size:
-        return []
-    cuts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
-    return list(pairwise(cuts))
+def _within(group: Ints, item: Ints) -> tuple[Ints, Ints, Ints]:
+    """Each item's number among the different ones of its group; those, group by group; and where each group of them begins,
+    with the end of the last."""
+    span = int(item.max(initial=0)) + 1
+    different, which = np.unique(group * span + item, return_inverse=True)
+    first = np.searchsorted(different, np.arange(int(group.max(initial=-1)) + 2) * span)
+    return which - first[group], different % span, first
 
 
 def finish(rows: pl.DataFrame) -> pl.DataFrame:
@@ -161,8 +160,9 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     return summarize_ap(rows, setting, coco_rules("segm"), METRICS, sides, mask_similar)
 
 
+COLUMNAR = Columnar(_prepare, _score)
 METRICS = ap_metrics(BOX_NUMBERS, "mask")
 SCORER = Scorer(
     "ap_mask", ("seg",), METRICS, COLUMNS | MASK_COLUMNS, score, summarize,
-    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType segm", Columnar(_prepare, _score), finish, LATE,
+    "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType segm", COLUMNAR, finish, LATE,
 )  # fmt: skip

@@ -30,7 +30,7 @@ from benchmarks.engine import Instances, average_precision
 from benchmarks.intervals import mean_interval
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_triplets
-from benchmarks.scorers._instances import flat, ordered_scores
+from benchmarks.scorers._instances import flat, ordered_scores, rles_of
 from benchmarks.scorers._ptb import tokens
 from benchmarks.scorers._words import consensus
 from benchmarks.scorers.captions import plain_words
@@ -175,11 +175,8 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
 def _side(rows: pl.DataFrame, side: str) -> Instances:
     boxes = flat(rows[f"{side}_box"], np.float64).reshape(-1, 4)
     image = np.repeat(np.arange(1, rows.height + 1, dtype=np.int64), rows[f"{side}_count"].to_numpy())
-    rles = [
-        {"size": [height, width], "counts": counts}
-        for height, width, masks in zip(rows["height"], rows["width"], rows[f"{side}_rle"].to_list(), strict=True)
-        for counts in masks
-    ] or None
+    masks = rles_of(rows, side)
+    rles = masks if len(masks.counts) else None
     one_class = np.ones(len(boxes), dtype=np.int64)
     if side == "true":
         area, crowd = flat(rows["true_area"], np.float64), np.zeros(len(boxes), dtype=np.bool_)

@@ -11,8 +11,8 @@ import polars as pl
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import summarize_ap
 from benchmarks.scorers._instances import COLUMNS, LATE, instance_row
-from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lvis_metrics, lvis_rules, with_lvis_hits
-from benchmarks.scorers.ap_box import KIND, box_similar, sides
+from benchmarks.scorers._lvis import FEDERATED, SOURCE, federated, federation, lvis_metrics, lvis_rules, with_lvis_hits
+from benchmarks.scorers.ap_box import COLUMNAR, KIND, box_similar, sides
 from vtinstruct.dialogue import Dialogue
 
 
@@ -34,5 +34,5 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
 METRICS = lvis_metrics("box")
 SCORER = Scorer(
     "lvis_box", ("det", "cond_det"), METRICS, COLUMNS | FEDERATED, score, summarize, SOURCE,
-    finish=finish, late=LATE,
+    federated(COLUMNAR), finish, LATE,
 )  # fmt: skip

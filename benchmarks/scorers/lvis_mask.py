@@ -11,8 +11,8 @@ import polars as pl
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import summarize_ap
 from benchmarks.scorers._instances import COLUMNS, LATE
-from benchmarks.scorers._lvis import FEDERATED, SOURCE, federation, lvis_metrics, lvis_rules, with_lvis_hits
-from benchmarks.scorers.ap_mask import MASK_COLUMNS, mask_similar, sides
+from benchmarks.scorers._lvis import FEDERATED, SOURCE, federated, federation, lvis_metrics, lvis_rules, with_lvis_hits
+from benchmarks.scorers.ap_mask import COLUMNAR, MASK_COLUMNS, mask_similar, sides
 from benchmarks.scorers.ap_mask import score as mask_row
 from vtinstruct.dialogue import Dialogue
 
@@ -35,5 +35,5 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
 METRICS = lvis_metrics("mask")
 SCORER = Scorer(
     "lvis_mask", ("seg", "cond_seg"), METRICS, COLUMNS | MASK_COLUMNS | FEDERATED, score, summarize, SOURCE,
-    finish=finish, late=LATE,
+    federated(COLUMNAR), finish, LATE,
 )  # fmt: skip

@@ -152,9 +152,14 @@ def made_coco(seed: int = 0, photos: int = 40, classes: int = 4) -> dict[str, An
 
 
 def write_dataset(
-    root: Path, dialogues: Sequence[Dialogue], names: Mapping[str, int] | None = None, photos: bool = True
+    root: Path,
+    dialogues: Sequence[Dialogue],
+    names: Mapping[str, int] | None = None,
+    photos: bool = True,
+    frequencies: Mapping[int, str] | None = None,
 ) -> Path:
-    """A whole dataset folder: one shard a task and split, grey photos, the manifest. `names` is every source's vocabulary."""
+    """A whole dataset folder: one shard a task and split, grey photos, the manifest. `names` is every source's vocabulary,
+    `frequencies` LVIS's of its classes."""
     groups: dict[tuple[str, str], list[Dialogue]] = {}
     for one in dialogues:
         groups.setdefault((one.task, one.split), []).append(one)
@@ -163,7 +168,8 @@ def write_dataset(
         path = f"data/{task}/{split}/data-00000-of-00001.arrow"
         written = write_shard(root / path, several)
         files.append(Shard(path, written.sha256, written.bytes, written.rows, written.units, task, split))
-    vocabulary = tuple(Category(id_, name) for name, id_ in (names or {}).items())
+    often = frequencies or {}
+    vocabulary = tuple(Category(id_, name, frequency=often.get(id_, "")) for name, id_ in (names or {}).items())
     splits = {split: SplitInfo((), 0, 0, vocabulary) for split in {d.split for d in dialogues}}
     sources = {s: SourceInfo("hand", "", "CC0-1.0", "1", splits) for s in {d.source for d in dialogues}}
     manifest = Manifest(content_hash(files, sources), "0", 0, {}, sources, tuple(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,19 @@ from benchmarks.dataset import open_dataset
 from benchmarks.score import Options, read_truths, score_file
 from tests.benchmarks.made import coco_dialogues, made_coco, prediction_of, write_dataset, write_predictions
 from tests.benchmarks.perturbed import perturbed
+from tests.benchmarks.test_lvis import made_lvis
 from vtinstruct.dialogue import Triplet
 
 TASKS = {"box": "det", "mask": "seg", "keypoint": "keypoints"}
 
 
-def answers(root: Path, seed: int, damage: bool) -> tuple[Path, Path]:
+def answers(root: Path, seed: int, damage: bool, source: str = "hand") -> tuple[Path, Path]:
     """A dataset of boxes, masks and poses, and perturbed answers, some of them damaged in many ways, some left out."""
-    coco, rng = made_coco(seed, photos=30), np.random.default_rng(seed)
+    coco, rng = made_coco(seed, photos=30) if source == "hand" else made_lvis(seed), np.random.default_rng(seed)
     names = {c["id"]: c["name"] for c in coco["categories"]}
-    truths = [t for kind, task in TASKS.items() for t in coco_dialogues(coco, task, kind)]
-    data = write_dataset(root / "data", truths, {name: id_ for id_, name in names.items()}, photos=False)
+    often = {c["id"]: c.get("frequency", "") for c in coco["categories"]}
+    truths = [replace(t, source=source) for k, task in TASKS.items() for t in coco_dialogues(coco, task, k)]
+    data = write_dataset(root / "data", truths, {name: id_ for id_, name in names.items()}, False, often)
     found = []
     for truth in truths:
         kind = next(k for k, task in TASKS.items() if task == truth.task)
@@ -80,11 +83,11 @@ def spoiled(line: str, rng: np.random.Generator) -> str:
 
 
 @pytest.mark.parametrize("damage", [False, True])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("seed", "source"), [(0, "hand"), (1, "hand"), (2, "lvis")])
 def test_both_roads_give_the_same_rows(
-    tmp_path: Path, seed: int, damage: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seed: int, source: str, damage: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, predictions = answers(tmp_path, seed, damage)
+    data, predictions = answers(tmp_path, seed, damage, source)
     dataset, splits = open_dataset(data)
     options = Options(splits, resamples=0)
     looked: list[str] = []
@@ -103,7 +106,8 @@ def test_both_roads_give_the_same_rows(
     for suite in quick.suites:
         one, other = (pl.read_parquet(tmp_path / road / suite.rows) for road in ("quick", "slow"))
         assert one.equals(other), suite.suite
-    assert {suite.suite for suite in quick.suites} >= {"det", "seg", "keypoints", "trp"}
+    ending = "" if source == "hand" else "_lvis"
+    assert {suite.suite for suite in quick.suites} >= {f"det{ending}", f"seg{ending}", "keypoints", "trp"}
     boxes_and_masks = sum(1 for id_ in looked[careful_ones:] if "/keypoints/" not in id_)
     quickly = boxes_and_masks - sum(1 for id_ in looked[:careful_ones] if "/keypoints/" not in id_)
     assert quickly > 0.4 * boxes_and_masks if damage else quickly == boxes_and_masks  # the quick road was taken

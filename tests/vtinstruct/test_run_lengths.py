@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vtinstruct.geometry import GeometryError, check_rle, encode_mask, rle_area, rle_box
-from vtinstruct.run_lengths import read_masks
+from vtinstruct.run_lengths import read_masks, strings
 from vtinstruct.units import Rle
+
+
+def array_of(counts: list[bytes]) -> Any:
+    return pa.array(counts, pa.large_binary())
 
 
 def sound(rle: Rle) -> bool:
@@ -37,7 +44,7 @@ def masks(draw: st.DrawFn) -> Rle:
 
 @given(st.lists(masks(), max_size=12))
 def test_many_are_read_as_one_by_one(rles: list[Rle]) -> None:
-    found = read_masks([rle.counts for rle in rles], np.array([rle.size_hw for rle in rles]).reshape(-1, 2))
+    found = read_masks(array_of([rle.counts for rle in rles]), np.array([rle.size_hw for rle in rles]).reshape(-1, 2))
     assert found.sound.tolist() == [sound(rle) for rle in rles]
     for index, rle in enumerate(rles):
         if found.sound[index]:
@@ -48,7 +55,7 @@ def test_many_are_read_as_one_by_one(rles: list[Rle]) -> None:
 
 def test_hostile_strings_are_unsound_and_read_in_time() -> None:
     hostile = [b"", b"o" * 100_000, b"\x00", b"0", b"P" * 9 + b"0", b"\xff" * 50]
-    found = read_masks(hostile, np.array([[10, 10], [10, 10], [10, 10], [1, 1 << 40], [3, 3], [-1, 5]]))
+    found = read_masks(array_of(hostile), np.array([[10, 10], [10, 10], [10, 10], [1, 1 << 40], [3, 3], [-1, 5]]))
     assert not found.sound.any()
     assert not found.area_px.any()
 
@@ -56,8 +63,22 @@ def test_hostile_strings_are_unsound_and_read_in_time() -> None:
 def test_chunks_do_not_show() -> None:
     rng = np.random.default_rng(0)
     rles = [encode_mask(rng.random((20, 30)) < 0.3) for _ in range(40)]
-    whole = read_masks([rle.counts for rle in rles], np.tile([20, 30], (40, 1)))
-    parts = [read_masks([rle.counts], np.array([[20, 30]])) for rle in rles]
+    whole = read_masks(array_of([rle.counts for rle in rles]), np.tile([20, 30], (40, 1)))
+    parts = [read_masks(array_of([rle.counts]), np.array([[20, 30]])) for rle in rles]
     assert whole.sound.all()
     assert whole.area_px.tolist() == [int(part.area_px[0]) for part in parts]
     assert np.array_equal(whole.boxes_xywh, np.concatenate([part.boxes_xywh for part in parts]))
+
+
+def test_sizes_that_turn_over_are_unsound() -> None:
+    sizes = np.array([[1 << 40, 1 << 40], [1 << 32, 1 << 32], [1, 1]])
+    assert read_masks(array_of([b"0", b"0", b"1"]), sizes).sound.tolist() == [False, False, True]
+
+
+def test_a_slice_and_strings_of_a_file() -> None:
+    rles = [encode_mask(np.eye(n, dtype=bool)) for n in (3, 5, 4)]
+    sizes = np.array([rle.size_hw for rle in rles])
+    for counts in (array_of([b"x", *(rle.counts for rle in rles)])[1:], strings([r.counts.decode() for r in rles])):
+        assert read_masks(counts, sizes).area_px.tolist() == [3, 5, 4]
+    assert strings(["é", "1"]).to_pylist() == ["é".encode(), b"1"]
+    assert not read_masks(strings(["é", "ｏ"]), np.array([[2, 2], [2, 2]])).sound.any()
