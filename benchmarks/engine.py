@@ -23,65 +23,21 @@ import importlib.metadata
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
+from benchmarks.columns import Floats, Instances, Ints
 from benchmarks.scorer import Engine
 from vtinstruct.run_lengths import read_masks
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 IouType = Literal["bbox", "segm", "keypoints"]
 
 BOX_NUMBERS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 ORIGINALS = ("pycocotools", "lvis", "panopticapi-lite")
+BLOCK = 150_000  # found instances that the engine holds at once: some 40 MB
 KEYPOINT_NUMBERS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
-
-
-@dataclass(frozen=True, slots=True)
-class Rles:
-    """Masks as COCO strings, a pyarrow array (N,) of large_binary, and their photos' sizes_hw (N, 2). The objects that native
-    code wants are made when it is called: hundreds of thousands of them cost more to hold than their strings."""
-
-    counts: Any
-    sizes_hw: Ints
-
-    def at(self, which: Ints) -> Rles:
-        """The chosen masks."""
-        return Rles(self.counts.take(pa.array(which)), self.sizes_hw[which])
-
-    def some(self, which: Ints) -> list[dict[str, Any]]:
-        """COCO RLE objects of the chosen masks."""
-        return self.at(which).all()
-
-    def all(self) -> list[dict[str, Any]]:
-        """COCO RLE objects of all masks."""
-        strings: list[bytes] = self.counts.to_pylist()
-        return [{"size": size, "counts": one} for size, one in zip(self.sizes_hw.tolist(), strings, strict=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class Instances:
-    """Instances of a whole set as columns; annotated ones have `area` and `crowd`, predicted ones `score`.
-
-    image (N,) 1-based photo number; category (N,); boxes_xywh (N, 4) absolute pixels; rles: N masks; keypoints (N, 3K) x, y, v, for poses.
-    """
-
-    image: Ints
-    category: Ints
-    boxes_xywh: Floats
-    area: Floats = field(default_factory=lambda: np.zeros(0))
-    crowd: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    score: Floats = field(default_factory=lambda: np.zeros(0))
-    rles: Rles | None = None
-    keypoints: Floats | None = None
-
-    def __len__(self) -> int:
-        return int(self.image.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +69,46 @@ def average_precision(
     """
     for columns in (truth, found):
         check_columns(columns, len(sizes_wh), categories)
-    # the original cannot read an empty result
-    run = _hotcoco if engine == "hotcoco" or not len(found) else _pycocotools
-    return finish(run(iou_type, sizes_wh, sorted(categories), truth, found), iou_type)
+    if engine == "official" and len(found):  # the original cannot read an empty result
+        return finish(_pycocotools(iou_type, sizes_wh, sorted(categories), truth, found), iou_type)
+    parts = [
+        finish(_hotcoco(iou_type, sizes_wh, classes, *(of_classes(side, classes) for side in (truth, found))), iou_type)
+        for classes in class_blocks(sorted(categories), found.category)
+    ]
+    return parts[0] if len(parts) == 1 else _joined(parts, iou_type)
+
+
+def class_blocks(categories: Sequence[int], found: Ints) -> list[list[int]]:
+    """The classes, ascending, in blocks of about `BLOCK` found instances: classes do not touch each other, so the engine
+    need not hold all of them at once."""
+    order = np.asarray(categories, dtype=np.int64)
+    per_class = np.bincount(np.searchsorted(order, found), minlength=order.size)
+    block = (np.cumsum(per_class) - per_class) // BLOCK
+    return [order[block == number].tolist() for number in np.unique(block)] or [[]]
+
+
+def of_classes(side: Instances, classes: Sequence[int]) -> Instances:
+    """The instances of some classes, in their order."""
+    kept = np.flatnonzero(np.isin(side.category, classes))
+    return side if kept.size == len(side) else side.at(kept)
+
+
+def _joined(parts: Sequence[AveragePrecision], iou_type: IouType) -> AveragePrecision:
+    """Blocks of classes put together; the numbers are means over all of them, as `COCOeval.summarize` takes them."""
+    precision = np.concatenate([part.precision for part in parts], axis=2)
+    recall = np.concatenate([part.recall for part in parts], axis=1)
+    numbers = {name: _mean(name, precision, recall, iou_type) for name in parts[0].numbers}
+    return AveragePrecision(numbers, precision, tuple(c for part in parts for c in part.categories), recall)
+
+
+def _mean(name: str, precision: Floats, recall: Floats, iou_type: IouType) -> float | None:
+    part = name[2:]
+    threshold = {"50": slice(0, 1), "75": slice(5, 6)}.get(part, slice(None))
+    area = ("", "m", "l").index(part) if iou_type == "keypoints" and part in "ml" else "sml".find(part or "?") + 1
+    limit = {"1": 0, "10": 1}.get(part, -1)
+    values = precision[threshold, :, :, area, -1] if name.startswith("AP") else recall[threshold, :, area, limit]
+    values = values[values > -1]
+    return float(np.mean(values)) if values.size else None
 
 
 def average_precision_of_lists(

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.engine import AveragePrecision, Instances, check_columns, found_columns, found_objects, truth_columns
+from benchmarks.columns import Instances
+from benchmarks.engine import AveragePrecision, check_columns, found_columns, found_objects, truth_columns
 from benchmarks.engine import truth_objects as annotated_objects
 from benchmarks.originals import lvis_api, old_numpy
 from benchmarks.scorer import Engine

@@ -42,7 +42,7 @@ class Kept:
 
 def digest_of(line: bytes) -> bytes:
     """What identifies an answer's line."""
-    return hashlib.blake2b(line.rstrip(b"\r\n"), digest_size=16).digest()
+    return hashlib.sha256(line.rstrip(b"\r\n")).digest()[:16]
 
 
 @cache
@@ -68,8 +68,11 @@ def made_with(dataset: str, suites: Sequence[Suite], rules: str) -> str:
 def read_kept(folder: Path, made: str) -> Kept:
     """What can be taken over from a folder of rows; nothing when it was made with something else, or is damaged."""
     path = folder / NAME
+    if not path.is_file():
+        return Kept()
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except (OSError, pa.ArrowException):
         return Kept()
     if (table.schema.metadata or {}).get(META) != made.encode():

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

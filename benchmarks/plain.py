@@ -49,8 +49,8 @@ class Sketch:
 class Block:
     """Plain answers to samples of one task, source and split, checked. counts (N,) units of each answer, U in all.
 
-    boxes_xyxy (U, 4), for boxes; rles (U,), a pyarrow array, with masks' areas and boxes, for masks; poses (U, 3 K), for poses of one K;
-    scores (U,), NaN where there is none.
+    boxes_xyxy (U, 4), for boxes; rles (U,), a pyarrow array, with masks' areas and boxes, for masks; poses
+    (U, 3 K), for poses of one K; scores (U,), NaN where there is none.
     """
 
     triplets: list[list[Counted]]

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 from benchmarks.matching import IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, components
 
 SEARCHED = 7  # answers in a group that is searched through

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 from benchmarks.matching import AREAS, RECALLS, Bools, Floats, Ints, Pairs, ranking, take
 
 THRESHOLDS = 10

@@ -11,14 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.engine import (
-    BOX_NUMBERS,
-    KEYPOINT_NUMBERS,
-    AveragePrecision,
-    Instances,
-    IouType,
-    average_precision,
-)
+from benchmarks.columns import Instances
+from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS, AveragePrecision, IouType, average_precision
 from benchmarks.intervals import intervals, photo_index
 from benchmarks.matching import Pairs, Similar, pairs
 from benchmarks.rows import in_photo_order

@@ -159,10 +159,11 @@ def _joined(one: Any, other: Any) -> Any:
     return np.concatenate([one, other]) if isinstance(one, np.ndarray) else pa.concat_arrays([one, other])
 
 
-def lists(values: Any, counts: Ints) -> pl.Series:
+def lists(values: Any, counts: Ints, nan_is_null: bool = False) -> pl.Series:
     """A list column of flat values, so many a row; (N, K) values become K numbers each."""
     if isinstance(values, np.ndarray):
-        flat, width = pa.array(values.reshape(-1)), 1 if values.ndim == 1 else values.shape[1]
+        flat = pa.array(values.reshape(-1), from_pandas=nan_is_null)
+        width = 1 if values.ndim == 1 else values.shape[1]
     else:
         flat, width = values, 1
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts * width)])
@@ -189,8 +190,9 @@ def found_columns(block: Block, setting: Setting, columns: dict[str, Any]) -> pl
     for index in np.unique(owner[~fine]).tolist():
         unknown[index] = [t.concept for t in block.triplets[index] if known[t.concept] < 0 for _ in range(t.references)]
     counts = np.bincount(owner[fine], minlength=len(block))
-    scores = lists(block.scores[fine], counts).list.eval(pl.element().fill_nan(None))
-    found = {name: lists(_pick(column, fine), counts) for name, column in columns.items()}
+    scores = lists(block.scores[fine], counts, nan_is_null=True)
+    whole = bool(fine.all())
+    found = {name: lists(column if whole else _pick(column, fine), counts) for name, column in columns.items()}
     return pl.DataFrame(
         {"found_class": lists(category[fine], counts), "found_score": scores, **found,
          "unknown": pl.Series(unknown, dtype=pl.List(pl.String))}

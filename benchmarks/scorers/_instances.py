@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.engine import Instances, Rles
+from benchmarks.columns import Instances, Rles
 from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
 from vtinstruct.dialogue import Dialogue, Reference

@@ -14,7 +14,8 @@ import polars as pl
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from benchmarks.engine import AveragePrecision, Instances
+from benchmarks.columns import Instances
+from benchmarks.engine import AveragePrecision
 from benchmarks.engine_lvis import FREQUENCIES, MOST, NUMBERS, Federation, lvis_average_precision
 from benchmarks.matching import Similar
 from benchmarks.scorer import Columnar, Metric, Prepared, Row, Setting, class_key

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 from benchmarks.matching import Pairs, Similar, pairs, take
 from benchmarks.scorers._instances import ignored
 
@@ -61,7 +61,7 @@ def confusion(
     ignore = ignored(truth)
     if scored:
         kept = _foremost(truth.image[~ignore], found)
-        found, lenient = _picked(found, kept), lenient[kept]
+        found, lenient = found.at(kept), lenient[kept]
     near = pairs(_classless(truth), _classless(found), similarity(truth, found))
     same = truth.category[near.truth] == found.category[near.found]
     taken = _taken(_only(near, same), found.score, truth)
@@ -127,16 +127,6 @@ def _foremost(image: Ints, found: Instances) -> Ints:
     own = found.image[order]
     room = np.bincount(image, minlength=int(own.max(initial=0)) + 1)
     return np.sort(order[np.arange(own.size) - np.searchsorted(own, own, "left") < room[own]])
-
-
-def _picked(found: Instances, kept: Ints) -> Instances:
-    area = found.area[kept] if found.area.size else found.area
-    rles = None if found.rles is None else found.rles.at(kept)
-    poses = None if found.keypoints is None else found.keypoints[kept]
-    return Instances(
-        found.image[kept], found.category[kept], found.boxes_xywh[kept], area, score=found.score[kept], rles=rles,
-        keypoints=poses,
-    )  # fmt: skip
 
 
 def _classless(side: Instances) -> Instances:

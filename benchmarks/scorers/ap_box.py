@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.engine import BOX_NUMBERS, Instances
+from benchmarks.columns import Instances
+from benchmarks.engine import BOX_NUMBERS
 from benchmarks.matching import Similar
 from benchmarks.plain import Block
 from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.engine import KEYPOINT_NUMBERS, Instances
+from benchmarks.columns import Instances
+from benchmarks.engine import KEYPOINT_NUMBERS
 from benchmarks.matching import Similar
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from benchmarks.engine import BOX_NUMBERS, Instances
+from benchmarks.columns import Instances
+from benchmarks.engine import BOX_NUMBERS
 from benchmarks.matching import Similar
 from benchmarks.plain import Block
 from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary
@@ -96,7 +97,8 @@ def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.
         return true
     masks = block.masks or Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
     found = {
-        "found_rle": _NONE if block.rles is None else block.rles, "found_box": masks.boxes_xywh, "found_area": masks.area_px.astype(np.float64)
+        "found_rle": _NONE if block.rles is None else block.rles, "found_box": masks.boxes_xywh,
+        "found_area": masks.area_px.astype(np.float64),
     }  # fmt: skip
     return true.hstack(found_columns(block, setting, found))
 
@@ -113,7 +115,8 @@ def _with_rles(rows: pl.DataFrame, side: str) -> Instances:
 
 def mask_similar(truth: Instances, found: Instances) -> Similar:
     """Mask IoU, pair by pair; only masks whose boxes touch are compared run by run, each photo and class at one go."""
-    assert truth.rles is not None and found.rles is not None
+    assert truth.rles is not None
+    assert found.rles is not None
     true_rles, found_rles = truth.rles, found.rles
     true_boxes, found_boxes = read_masks(true_rles.counts, true_rles.sizes_hw).boxes_xywh, found.boxes_xywh
 
@@ -128,7 +131,9 @@ def mask_similar(truth: Instances, found: Instances) -> Similar:
         )[1]
         row, rows, first_row = _within(group, f)
         column, columns, first_column = _within(group, t)
-        mine, theirs, crowd = found_rles.some(rows), true_rles.some(columns), truth.crowd[columns].astype(np.uint8)
+        mine: Any = found_rles.some(rows)
+        theirs: Any = true_rles.some(columns)
+        crowd = truth.crowd[columns].astype(np.uint8)
         tables: list[Floats] = []
         for (r0, r1), (c0, c1) in zip(pairwise(first_row.tolist()), pairwise(first_column.tolist()), strict=True):
             iou: Any = coco_mask.iou(mine[r0:r1], theirs[c0:c1], crowd[c0:c1])

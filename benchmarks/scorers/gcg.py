@@ -26,7 +26,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.engine import Instances, average_precision
+from benchmarks.columns import Instances
+from benchmarks.engine import average_precision
 from benchmarks.intervals import mean_interval
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_triplets

@@ -14,7 +14,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from benchmarks.engine import EngineError, Instances, average_precision
+from benchmarks.columns import Instances
+from benchmarks.engine import EngineError, average_precision, class_blocks
 from benchmarks.scorer import MISSING, Scorer, Setting, Summary
 from tests.benchmarks.made import answered, coco_dialogues, made_coco, vocabulary_of
 from tests.benchmarks.perturbed import coco_results, perturbed
@@ -92,6 +93,26 @@ def test_made_annotations_give_the_official_numbers(kind: str, engine: str, seed
     summary, expected = both(coco, kind, seed, engine)
     assert as_list(summary, len(expected)) == expected
     assert 0.02 < expected[0] < 0.98  # the perturbation tells something
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+@pytest.mark.parametrize("size", [1, 40])
+def test_classes_in_blocks_give_the_official_numbers(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    coco = made_coco(6)
+    whole, expected = both(coco, kind, 6, "hotcoco")
+    monkeypatch.setattr("benchmarks.engine.BLOCK", size)
+    blocks, _ = both(coco, kind, 6, "hotcoco")
+    assert as_list(blocks, len(expected)) == expected
+    assert blocks == whole
+
+
+def test_blocks_of_classes_hold_every_class_once() -> None:
+    found = np.repeat([2, 3, 5, 8], [100_000, 100_000, 10, 400_000])
+    blocks = class_blocks([1, 2, 3, 5, 8, 9], found)
+    assert [c for block in blocks for c in block] == [1, 2, 3, 5, 8, 9]
+    assert len(blocks) > 1
+    assert class_blocks([], np.zeros(0, dtype=np.int64)) == [[]]
+    assert class_blocks([4, 7], np.zeros(0, dtype=np.int64)) == [[4, 7]]
 
 
 @pytest.mark.parametrize("kind", sorted(FAMILIES))

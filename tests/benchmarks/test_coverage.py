@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.engine import BOX_NUMBERS, Instances
+from benchmarks.columns import Instances
+from benchmarks.engine import BOX_NUMBERS
 from benchmarks.intervals import intervals, mean_interval
 from benchmarks.matching import pairs
 from benchmarks.scorers.ap_box import box_similar

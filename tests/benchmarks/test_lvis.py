@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 from benchmarks.engine_lvis import NUMBERS, Federation, lvis_average_precision
 from benchmarks.originals import OriginalMissing, lvis_api, old_numpy
 from benchmarks.scorer import Engine, Scorer, Setting, Summary

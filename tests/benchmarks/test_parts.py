@@ -14,6 +14,7 @@ from benchmarks import sweep
 from benchmarks.compare import compare, two_sided
 from benchmarks.dataset import open_dataset
 from benchmarks.results import read_results, write_results
+from benchmarks.rows import in_photo_order, natural_key
 from benchmarks.score import Options, read_truths, score_file
 from tests.benchmarks.road import bench, perfect
 from tests.benchmarks.test_plain import answers
@@ -183,3 +184,14 @@ def test_other_samples_cannot_be_compared(data: Path, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "other samples of" in done.stderr
     assert pl.read_parquet(tmp_path / "all/rows/det.hand.val.parquet").height == 6
+
+
+@pytest.mark.parametrize("form", ["coco:{}", "{:03}", "é{}", "2007_{:02}_{}", "no number"])
+def test_photos_come_in_the_order_of_their_numbers_then_ids(form: str) -> None:
+    """The quick way by columns and the general one agree; official scripts order photos by number."""
+    rng = np.random.default_rng(0)
+    photos = [form.format(*rng.integers(0, 30, 2)) for _ in range(60)]
+    rows = pl.DataFrame({"photo": photos, "id": [f"{n:02}" for n in rng.permutation(60)]})
+    expected = sorted(zip(photos, rows["id"], strict=True), key=lambda row: (natural_key(row[0]), row[1]))
+    assert in_photo_order(rows).rows() == expected
+    assert in_photo_order(rows.reverse()).rows() == expected

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from benchmarks.engine import Instances
+from benchmarks.columns import Instances
 from benchmarks.matching import IOU_THRESHOLDS, RECALLS, pairs
 from benchmarks.scorers.ap_box import box_similar
 from benchmarks.ties import tie_bounds

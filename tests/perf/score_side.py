@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 Numbers = list[float | None]
 
@@ -27,8 +27,11 @@ def ours(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers]:
     """From the dataset and the predictions file to the official numbers."""
     from benchmarks.dataset import open_dataset
     from benchmarks.engine import BOX_NUMBERS
-    from benchmarks.engine_lvis import NUMBERS
+    from benchmarks.engine_lvis import NUMBERS  # the engine, the scorer and what they need: imported beforehand
     from benchmarks.score import Options, read_truths, score_file
+    from benchmarks.suites import suites_for
+
+    suites_for([suite.removesuffix("_lvis")], [suite])[0].load()
 
     def run() -> Numbers:
         with tempfile.TemporaryDirectory() as out:
@@ -70,7 +73,7 @@ def pycocotools(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers
 
     def run() -> Numbers:
         truth: Any = COCO(str(folder / "truth.json"))
-        evaluator = COCOeval(truth, truth.loadRes(str(folder / "results.json")), iou_type)
+        evaluator = COCOeval(truth, truth.loadRes(str(folder / "results.json")), cast(Any, iou_type))
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.columns import Instances
 from benchmarks.dataset import open_dataset
-from benchmarks.engine import BOX_NUMBERS, Instances, average_precision
+from benchmarks.engine import BOX_NUMBERS, average_precision
 from benchmarks.intervals import intervals
 from benchmarks.matching import pairs
 from benchmarks.score import Options, read_truths, score_file

@@ -1,0 +1,69 @@
+"""Instances of a whole set as columns: what engines, matching and intervals work on."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# (pyarrow ships no types)
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rles:
+    """Masks as COCO strings, a pyarrow array (N,) of large_binary, and their photos' sizes_hw (N, 2). The objects that native
+    code wants are made when it is called: hundreds of thousands of them cost more to hold than their strings."""
+
+    counts: Any
+    sizes_hw: Ints
+
+    def at(self, which: Ints) -> Rles:
+        """The chosen masks."""
+        return Rles(self.counts.take(pa.array(which)), self.sizes_hw[which])
+
+    def some(self, which: Ints) -> list[dict[str, Any]]:
+        """COCO RLE objects of the chosen masks."""
+        return self.at(which).all()
+
+    def all(self) -> list[dict[str, Any]]:
+        """COCO RLE objects of all masks."""
+        strings: list[bytes] = self.counts.to_pylist()
+        return [{"size": size, "counts": one} for size, one in zip(self.sizes_hw.tolist(), strings, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Instances of a whole set as columns; annotated ones have `area` and `crowd`, predicted ones `score`.
+
+    image (N,) 1-based photo number; category (N,); boxes_xywh (N, 4) absolute pixels; rles: N masks;
+    keypoints (N, 3K) x, y, v, for poses.
+    """
+
+    image: Ints
+    category: Ints
+    boxes_xywh: Floats
+    area: Floats = field(default_factory=lambda: np.zeros(0))
+    crowd: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    score: Floats = field(default_factory=lambda: np.zeros(0))
+    rles: Rles | None = None
+    keypoints: Floats | None = None
+
+    def __len__(self) -> int:
+        return int(self.image.size)
+
+    def at(self, which: Ints) -> Instances:
+        """The chosen instances."""
+        area, crowd, score = (c[which] if c.size else c for c in (self.area, self.crowd, self.score))
+        rles = None if self.rles is None else self.rles.at(which)
+        poses = None if self.keypoints is None else self.keypoints[which]
+        return Instances(
+            self.image[which], self.category[which], self.boxes_xywh[which], area, crowd, score, rles, poses
+        )
