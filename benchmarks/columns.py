@@ -61,7 +61,8 @@ class Instances:
 
     def at(self, which: Ints) -> Instances:
         """The chosen instances."""
-        area, crowd, score = (c[which] if c.size else c for c in (self.area, self.crowd, self.score))
+        given: list[Any] = [self.area, self.crowd, self.score]
+        area, crowd, score = (column[which] if column.size else column for column in given)
         rles = None if self.rles is None else self.rles.at(which)
         poses = None if self.keypoints is None else self.keypoints[which]
         return Instances(

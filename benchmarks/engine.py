@@ -260,10 +260,11 @@ def truth_columns(images: list[dict[str, Any]], categories: list[dict[str, Any]]
     """Annotated boxes or masks as hotcoco's dataset, ids from 1, without an object per row."""
     import hotcoco
 
+    masks: Any = None if truth.rles is None else truth.rles.all()
     return hotcoco.COCO.from_arrays(
         images, categories, truth.image, truth.category, truth.boxes_xywh,
         ids=np.arange(1, len(truth) + 1), area=truth.area, iscrowd=truth.crowd.astype(np.int64),
-        segmentation=truth.rles.all() if truth.rles is not None else None,
+        segmentation=masks,
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
@@ -26,7 +25,7 @@ from benchmarks.scorers._instance_columns import Units, found_columns, prepare
 from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, rles_of, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box
-from vtinstruct.run_lengths import Masks, read_masks
+from vtinstruct.run_lengths import Masks, read_masks, strings
 from vtinstruct.units import Mask, Rle, Unit
 
 Floats = NDArray[np.float64]
@@ -55,7 +54,6 @@ def _area(value: Rle) -> float:
     return float(rle_area(value))
 
 
-_NONE: Any = pa.array([], pa.large_binary())
 KIND = Kind("mask", _value, _box, _area)
 MASK_COLUMNS: dict[str, Any] = {
     "true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary), "found_area": pl.List(pl.Float64)
@@ -97,7 +95,7 @@ def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.
         return true
     masks = block.masks or Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
     found = {
-        "found_rle": _NONE if block.rles is None else block.rles, "found_box": masks.boxes_xywh,
+        "found_rle": strings([]) if block.rles is None else block.rles, "found_box": masks.boxes_xywh,
         "found_area": masks.area_px.astype(np.float64),
     }  # fmt: skip
     return true.hstack(found_columns(block, setting, found))
