@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from vtinstruct.geometry import Letterbox
@@ -77,22 +76,6 @@ def padded(rows: Sequence[NDArray[np.int64]], fill: int) -> Tensor:
     for n, row in enumerate(rows):
         table[n, : len(row)] = row
     return torch.from_numpy(table)
-
-
-def square_share(mask: NDArray[np.bool_], frame: Letterbox) -> NDArray[np.uint8]:
-    """How much of every pixel of the square a photo's mask (H, W) covers, (side, side), 0..255. A mask with any pixel keeps
-    some weight however much its photo shrinks."""
-    width, height = frame.scaled_wh
-    levels = mask.view(np.uint8) * np.uint8(255)
-    if (width, height) != frame.size_wh:
-        levels = np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.BOX))
-        if not levels.any() and mask.any():  # smaller than 1/510 of one square pixel: keep the one it lies in
-            row, column = np.argwhere(mask).mean(0)
-            levels = np.zeros_like(levels)
-            levels[int(row * height / mask.shape[0]), int(column * width / mask.shape[1])] = 1
-    square = np.zeros((frame.side, frame.side), np.uint8)
-    square[:height, :width] = levels
-    return square
 
 
 def stack_masks(masks: Sequence[NDArray[np.uint8]], side: int) -> Tensor:

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast, ProcessorMixin
 
-from refvlm.batch import Batch, padded, square_share, stack_masks
+from refvlm.batch import Batch, padded, stack_masks
 from refvlm.config import RefVLMConfig
 from refvlm.prompt_encoder import TOKENS
+from refvlm.share import share_of_mask, square_of
 from vtinstruct.dialogue import Parts, Prompt
 from vtinstruct.geometry import Letterbox
 from vtinstruct.prompts import prompt_mask
@@ -33,6 +35,7 @@ from vtinstruct.units import UNIT_KINDS
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 MARKS = (*SPECIAL_TOKENS, VPT, IMAGE)  # in this order in every tokenizer
 _PREFIX = f"{IMAGE}\n"
+GREY = 128  # where a square shows no photo
 GUARD = "\n"  # what is put before words so that their first space is seen
 _CUT = re.compile("(" + "|".join(re.escape(token) for token in MARKS) + ")")
 
@@ -133,23 +136,24 @@ class RefVLMProcessor(ProcessorMixin):
 
     def square(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A photo (H, W, 3) scaled into the square, (side, side, 3), padding grey."""
-        frame = self.frame((photo.shape[1], photo.shape[0]))
-        width, height = frame.scaled_wh
-        if (width, height) != frame.size_wh:
-            photo = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
-        square = np.full((self.photo_side, self.photo_side, 3), 128, np.uint8)
-        square[:height, :width] = photo
-        return square
+        return self.squares([photo])[0].numpy()
 
     def square_share(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """`batch.square_share` for a mask (H, W) of a photo of that size."""
-        return square_share(mask, self.frame((mask.shape[1], mask.shape[0])))
+        """How much of every pixel of the square a mask (H, W) of a photo of that size covers, (side, side) of 0..255."""
+        return square_of(share_of_mask(mask, self.frame((mask.shape[1], mask.shape[0]))), self.photo_side)
 
     def squares(self, photos: Sequence[NDArray[np.uint8] | None]) -> Tensor:
         """Photos as one tensor (P, side, side, 3) uint8; grey where there is none."""
-        grey = np.full((self.photo_side, self.photo_side, 3), 128, np.uint8)
-        made = [grey if photo is None else self.square(photo) for photo in photos]
-        return torch.from_numpy(np.stack(made)) if made else torch.zeros(0, *grey.shape, dtype=torch.uint8)
+        found = torch.empty((len(photos), self.photo_side, self.photo_side, 3), dtype=torch.uint8)
+        for square, photo in zip(found, photos, strict=True):
+            width = height = 0
+            if photo is not None:
+                frame = self.frame((photo.shape[1], photo.shape[0]))
+                width, height = frame.scaled_wh
+                square[:height, :width] = _scaled(photo, frame)
+            square[height:] = GREY
+            square[:height, width:] = GREY
+        return found
 
     def extents(self, frames: Sequence[Letterbox | None]) -> Tensor:
         """The share of the square (width, height) that each photo fills, (P, 2); (0, 0) where there is none."""
@@ -235,6 +239,17 @@ class RefVLMProcessor(ProcessorMixin):
         found |= {END: self.end_id, PAD: self.end_id if pad is None else int(pad)}
         found["units"] = {kind: self._encode(kind) for kind in UNIT_KINDS}
         return found
+
+
+def _scaled(photo: NDArray[np.uint8], frame: Letterbox) -> Tensor:
+    """A photo (H, W, 3) as its frame scales it. Pillow's bilinear filter, by torch: four times as fast, and at most one of
+    256 levels away."""
+    pixels = torch.from_numpy(np.require(photo, requirements="W"))
+    if frame.scaled_wh == frame.size_wh:
+        return pixels
+    planes = pixels.permute(2, 0, 1)[None]
+    found = F.interpolate(planes, frame.scaled_wh[::-1], mode="bilinear", antialias=True, align_corners=False)
+    return found[0].permute(1, 2, 0)
 
 
 def as_rgb(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:

@@ -185,7 +185,8 @@ def open_photo(root: Path, photo: StoredPhoto | Mapping[str, Any]) -> Image.Imag
         detail = f"{picture.size} pixels, the row says {stored.size_wh}; the photo that was built from is right"
         raise PhotoError("photo: another size", path, detail)
     try:
-        return picture.convert("RGB")
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     except Exception as error:  # decoders raise whatever a broken body makes them trip over
         raise PhotoError("photo: unreadable", path, f"cannot be decoded: {error}") from error
 

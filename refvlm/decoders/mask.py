@@ -12,23 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from refvlm.batch import square_share
 from refvlm.decoders._contract import Decoder, Found, Value
 from refvlm.decoders._locator import Located, Locator, Sight, compare, square_distance
 from refvlm.decoders.box import square_corners
+from refvlm.share import Share, share_of_rle
 from refvlm.vision import View
-from vtinstruct.geometry import Letterbox, decode_rle, encode_mask, rle_box
+from vtinstruct.geometry import Letterbox, encode_mask, rle_box
 from vtinstruct.units import Mask
 
 
-def square_mask(inside: NDArray[np.bool_], frame: Letterbox) -> Tensor:
-    """A photo's mask (H, W) in the padded square, (side, side) uint8: 1 where at least half a pixel is inside; of a mask too
-    thin for that, where most is."""
-    share = square_share(inside, frame)
-    return torch.from_numpy((share >= min(128, max(int(share.max()), 1))).view(np.uint8))
+def square_masks(shares: Sequence[Share], side: int) -> Tensor:
+    """Masks in the padded square, (N, side, side) uint8: 1 where at least half a pixel is inside; of a mask too thin for
+    that, where most is."""
+    squares = np.zeros((len(shares), side, side), np.uint8)
+    for square, share in zip(squares, shares, strict=True):
+        if share.levels.size:
+            share.paste(square, (share.levels >= min(128, int(share.levels.max()))).view(np.uint8))
+    return torch.from_numpy(squares)
 
 
 class MaskDecoder(Decoder):
@@ -45,10 +47,8 @@ class MaskDecoder(Decoder):
     @staticmethod
     def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
         rles = [unit.mask_rle for unit in units if isinstance(unit, Mask)]
-        masks = [square_mask(decode_rle(rle), frame) for rle in rles]
-        empty = torch.zeros(0, frame.side, frame.side, dtype=torch.uint8)
         corners = square_corners([rle_box(rle) for rle in rles], frame)
-        return {"corners": corners, "masks": torch.stack(masks) if masks else empty}
+        return {"corners": corners, "masks": square_masks([share_of_rle(rle, frame) for rle in rles], frame.side)}
 
     def forward(self, queries: Tensor, view: View) -> Located:
         return self.locator(queries, view)

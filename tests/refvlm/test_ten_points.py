@@ -24,13 +24,14 @@ from refvlm.data import DatasetStore
 from refvlm.decoders._contract import DepthMap
 from refvlm.decoders.box import photo_box, square_corners
 from refvlm.decoders.keypoint import KeypointDecoder
-from refvlm.decoders.mask import photo_mask, square_mask
+from refvlm.decoders.mask import photo_mask, square_masks
 from refvlm.generation import Answered
 from refvlm.matching import group_pairs
 from refvlm.model import RefVLMForConditionalGeneration
 from refvlm.predict import load_model
 from refvlm.processing import RefVLMProcessor
 from refvlm.recipes import RECIPES, recipe
+from refvlm.share import share_of_mask
 from tests.refvlm import samples
 from vtinstruct import cli as data_cli
 from vtinstruct.dialogue import Prompt
@@ -320,7 +321,7 @@ def test_06_geometry_goes_to_the_model_and_back_within_one_pixel(size_wh: tuple[
     # A mask passes through whole pixels of the square: one of them, or of the photo's where those are larger.
     inside = np.zeros((height, width), np.bool_)
     inside[height // 4 : 3 * height // 4, width // 8 : width // 2] = True
-    found, _ = photo_mask(square_mask(inside, frame).float(), frame)
+    found, _ = photo_mask(square_masks([share_of_mask(inside, frame)], frame.side)[0].float(), frame)
     mine, theirs = (np.argwhere(part) for part in (decode_rle(found.mask_rle), inside))
     pixel = max(1.0, max(size_wh) / own.photo_side)
     assert np.abs(mine.min(0) - theirs.min(0)).max() <= pixel
