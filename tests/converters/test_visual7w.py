@@ -58,6 +58,16 @@ def test_sample(tmp_path: Path) -> None:
             }
 
 
+@pytest.mark.parametrize("place", ["visual7w-pointing/dataset.json", "dataset_v7w_pointing/dataset_v7w_pointing.json"])
+def test_other_places_of_the_file(tmp_path: Path, place: str) -> None:
+    root = folder(tmp_path, [QA])
+    official, _ = read(NAME, root, "train")
+    (root / place).parent.mkdir()
+    (root / "dataset_v7w_pointing.json").rename(root / place)
+    records, drops = read(NAME, root, "train")
+    assert (records[0].questions, drops) == (official[0].questions, [])
+
+
 def test_values(tmp_path: Path) -> None:
     (record,), drops = read(NAME, folder(tmp_path, [QA]), "train")
     assert drops == []
