@@ -244,7 +244,9 @@ def decoded(
 ) -> Iterator[AnyRow]:
     """The rows that can be read; the others go to `notes`. `first` is the position of the first in its list."""
     decoder = msgspec.json.Decoder(row_type, strict=False)
-    second = decoder if name == "categories" else msgspec.json.Decoder(_with_text_ids(row_type), strict=False)
+    second: msgspec.json.Decoder[AnyRow] = (
+        decoder if name == "categories" else msgspec.json.Decoder(_with_text_ids(row_type), strict=False)
+    )
     for position, row in enumerate(rows, first):
         try:
             try:

@@ -9,12 +9,10 @@ libraries included. Broken rows, ids used twice and unknown images are noted as 
 from __future__ import annotations
 
 import io
-import os
-import weakref
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, overload
 
 import msgspec
 import numpy as np
@@ -33,8 +31,8 @@ from converters._coco_json import (
 )
 from converters._json_windows import NoJson, Piece, pieces
 from converters._notes import Notes
+from converters._stored_rows import Stored, reader, without_bytes
 
-Row = TypeVar("Row")
 Places = NDArray[np.int64]
 DENSE = 32  # how many times as wide as many ids may lie apart for a table of all between them
 KEYS = ("images", "annotations", "categories")
@@ -50,7 +48,7 @@ class _Kept:
         self._name, self._type, self._notes = name, row_type, notes
         self._has_id = "id" in row_type.__struct_fields__
         self._of_image = "image_id" in row_type.__struct_fields__
-        self._decoder = msgspec.json.Decoder(list[_without_bytes(row_type)])  # type: ignore[misc]
+        self._decoder = msgspec.json.Decoder(list[without_bytes(row_type)])  # type: ignore[misc]
 
     def add(self, piece: Piece) -> None:
         """Note the rows of a piece that can be read."""
@@ -81,57 +79,10 @@ class _Kept:
         return np.frombuffer(self.offsets, np.int64), np.frombuffer(self.lengths, np.int32)
 
 
-def _without_bytes(row_type: type[Any]) -> type[Any]:
-    """The type without its fields that stay bytes and may be missing: to look at a row they need not be kept."""
-    fields = [
-        field
-        for field in msgspec.structs.fields(row_type)
-        if field.type is not msgspec.Raw or (field.default is msgspec.NODEFAULT)
-    ]
-    kept = [
-        (field.name, field.type) if field.required else (field.name, field.type, _default(field)) for field in fields
-    ]
-    return msgspec.defstruct(row_type.__name__, kept, gc=False)
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    made = field.default_factory
-    return field.default if made is msgspec.NODEFAULT else msgspec.field(default_factory=made)
-
-
-class _Stored(Generic[Row]):
-    """Rows of one type that stay bytes, by where they are; `read(offset, length)` gives those of one."""
-
-    def __init__(
-        self, read: Callable[[int, int], bytes], row_type: type[Row], offsets: Places, lengths: NDArray[np.int32]
-    ) -> None:
-        self._read, self._offsets, self._lengths = read, offsets, lengths
-        self._decoder = msgspec.json.Decoder(list[row_type], strict=False)
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    def at(self, places: NDArray[np.integer[Any]]) -> list[Row]:
-        """The rows at some places, read as one list: that is faster than one by one."""
-        found = map(self._read, self._offsets[places].tolist(), self._lengths[places].tolist())
-        return self._decoder.decode(b"[" + b",".join(found) + b"]")
-
-
-class _OnDisk:
-    """The bytes of a file that stays on disk, and open."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._descriptor)
-
-    def __call__(self, offset: int, length: int) -> bytes:
-        return os.pread(self._descriptor, length, offset)
-
-
 class _Listed(Sequence[ImageType]):
     """The images, read when asked for."""
 
-    def __init__(self, stored: _Stored[ImageType]) -> None:
+    def __init__(self, stored: Stored[ImageType]) -> None:
         self._stored = stored
 
     def __len__(self) -> int:
@@ -172,7 +123,7 @@ def read_table(
                     categories += decoded(piece.rows(), kinds.category, "categories", aside, len(categories))
                 else:
                     (images if piece.key == "images" else rows).add(piece)
-        read = _OnDisk(path) if data is None else lambda offset, length: data[offset : offset + length]
+        read = reader(path, data)
     except (NoJson, OSError, RecursionError, UnicodeDecodeError, msgspec.DecodeError, OverflowError, TypeError):
         return None  # OverflowError: an id beyond 64 bits; TypeError: one that is text
     if not seen.issuperset(KEYS[:2]):
@@ -180,8 +131,8 @@ def read_table(
     known = first_of_each_id(categories, "category", aside)
     first = _first(np.frombuffer(images.ids, np.int64), "image", aside)
     offsets, lengths = images.places()
-    listed = _Listed(_Stored(read, kinds.image, offsets[first], lengths[first]))
-    stored = _Stored(read, kinds.row, *rows.places())
+    listed = _Listed(Stored(read, kinds.image, offsets[first], lengths[first]))
+    stored = Stored(read, kinds.row, *rows.places())
     image_ids = np.frombuffer(images.ids, np.int64)[first]
     places = _Places(image_ids)
     by_image = ByImage(image_ids, places.one, _images_of(rows, places, stored, aside), stored.at)
@@ -232,7 +183,7 @@ class _Places:
         return int(self._order[n]) if n < len(self._order) and self._ids[self._order[n]] == id_ else -1
 
 
-def _images_of(rows: _Kept, places: _Places, stored: _Stored[RowType], notes: Notes) -> NDArray[np.int32]:
+def _images_of(rows: _Kept, places: _Places, stored: Stored[RowType], notes: Notes) -> NDArray[np.int32]:
     """For every annotation the position of its image, -1 for one without (which goes to `notes`) and one whose id came
     before (which does too)."""
     ids = np.frombuffer(rows.ids, np.int64)

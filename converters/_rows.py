@@ -66,7 +66,8 @@ def _mended(content: Any, notes: Notes) -> bytes:
         return msgspec.json.encode(json.loads(whole))
 
 
-def _decoded(row: msgspec.Raw, row_type: type[Row], where: str, notes: Notes) -> Row | None:
+def decoded_row(row: msgspec.Raw, row_type: type[Row], where: str, notes: Notes) -> Row | None:
+    """A row on its own; None, and a note, when it cannot be read."""
     try:
         return msgspec.json.decode(row, type=row_type, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -86,7 +87,7 @@ def list_rows(path: Path, row_type: type[Row], notes: Notes) -> list[tuple[int, 
 
 
 def _one_by_one(raws: list[msgspec.Raw], row_type: type[Row], name: str, notes: Notes) -> list[tuple[int, Row]]:
-    found = ((n, _decoded(raw, row_type, f"{name} {n}", notes)) for n, raw in enumerate(raws))
+    found = ((n, decoded_row(raw, row_type, f"{name} {n}", notes)) for n, raw in enumerate(raws))
     return [(n, row) for n, row in found if row is not None]
 
 
@@ -134,7 +135,7 @@ def rows_by_key(path: Path, row_type: type[Row], notes: Notes) -> dict[str, Row]
         if whole is not None:
             return whole
         raws = _shell(path, data, dict[str, msgspec.Raw], "a JSON object of rows", notes)
-        found = {key: _decoded(raw, row_type, key, notes) for key, raw in raws.items()}
+        found = {key: decoded_row(raw, row_type, key, notes) for key, raw in raws.items()}
         return {key: row for key, row in found.items() if row is not None}
 
 

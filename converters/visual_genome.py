@@ -2,7 +2,8 @@
 
 Format: visualgenome.org/api, "Data readme", versions 1.0 (ids are called `id`, names `object_names` in attributes), 1.2
 (the readme's `image_id` is `id` in some files) and 1.4 (fewer, merged objects under the ids of 1.2). There is no official
-split: all photos are `train`. The lists of a photo stay bytes until its record is asked for.
+split: all photos are `train`. The lists of a photo stay bytes until its record is asked for, and where a file
+is large they stay on disk (`_row_windows`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from converters._coco_regions import clipped_box
 from converters._notes import Fault, Notes
 from converters._photos import Photos, photos_in
 from converters._questions import asked_words
-from converters._rows import Slotted, list_rows, rows_inside
+from converters._row_windows import StoredList, stored_list
+from converters._rows import Slotted, rows_inside
 from converters._texts import one_line, question
 from converters._vg import IMAGE_DATA, PHOTO_FOLDERS, ImageRow, read_images, vg_identity
 from vtinstruct.geometry import GeometryError
@@ -51,6 +53,9 @@ class PhotoRow(msgspec.Struct, gc=False):
     objects: msgspec.Raw = msgspec.Raw()
     attributes: msgspec.Raw = msgspec.Raw()
     qas: msgspec.Raw = msgspec.Raw()
+
+
+NOTHING = PhotoRow()
 
 
 class RegionRow(msgspec.Struct, gc=False):
@@ -128,12 +133,31 @@ class _Photo:
 
 
 @dataclass(frozen=True)
+class _Table:
+    """A file's rows, which stay bytes, and which of them is each photo's."""
+
+    rows: StoredList[PhotoRow]
+    places: dict[int, int]
+
+    def row(self, image_id: int) -> PhotoRow:
+        place = self.places.get(image_id)
+        return NOTHING if place is None else self.rows.row(place)
+
+
+@dataclass(frozen=True)
 class _Split:
     photos: Photos
     images: dict[int, ImageRow]
+    tables: dict[str, _Table]
 
-    def record(self, slot: _Photo, notes: Notes) -> Record:
-        image = slot.image
+    def _slot(self, image: ImageRow) -> _Photo:
+        regions, objects, attributes, asked = (
+            self.tables[name].row(image.image_id) if name in self.tables else NOTHING for name in (REGIONS, *OPTIONAL)
+        )
+        return _Photo(image, regions.regions, objects.objects, _list_of(attributes), asked.qas)
+
+    def record(self, image: ImageRow, notes: Notes) -> Record:
+        slot = self._slot(image)
         size_wh = (image.width, image.height)
         photo = self.photos.photo(f"{image.image_id}.jpg", vg_identity(image.image_id, self.images), size_wh)
         of = f"image {image.image_id}"
@@ -225,42 +249,41 @@ def find(root: Path) -> tuple[str, ...]:
     return ("train",) if (root / IMAGE_DATA).is_file() and (root / REGIONS).is_file() else ()
 
 
-def _by_photo(path: Path, images: dict[int, ImageRow], faults: list[Drop]) -> dict[int, PhotoRow]:
+def _by_photo(path: Path, images: dict[int, ImageRow], faults: list[Drop]) -> _Table:
     notes = Notes(NAME, "train", path.name, faults.append)
-    found: dict[int, PhotoRow] = {}
-    for n, row in list_rows(path, PhotoRow, notes):
+    rows = stored_list(path, PhotoRow, notes)
+    found: dict[int, int] = {}
+    for place, (n, row) in enumerate(rows.heads):
         id_ = row.image_id if row.image_id >= 0 else row.id
         if id_ not in images or id_ in found:
             reason = "image: unknown" if id_ not in images else "image: id twice"
             notes.dropped(f"row {n}", reason, f"image {id_}; one that {IMAGE_DATA} lists, once, is right")
         else:
-            found[id_] = row
-    return found
+            found[id_] = place
+    return _Table(StoredList([], rows.row), found)  # the heads have said what they know
 
 
-def open_split(root: Path, split: str) -> Slotted[_Photo]:
+def open_split(root: Path, split: str) -> Slotted[ImageRow]:
     """Parse the files that are there, photo by photo. Raises `SourceError`."""
     if split != "train":
         raise SourceError(f"{split!r} is no split of {NAME} in {root}; it has no official ones, all of it is train")
     files = [find_file(root, [name], "split 'train'") for name in (IMAGE_DATA, REGIONS)]
     faults: list[Drop] = []
     images = read_images(files[0], Notes(NAME, split, IMAGE_DATA, faults.append))
-    regions = _by_photo(files[1], images, faults)
-    optional = [find_file(root, [name], "train") for name in OPTIONAL if (root / name).is_file()]
-    tables = {path.name: _by_photo(path, images, faults) for path in optional}
-    nothing = PhotoRow()
-    objects, attributes, asked = ({id_: tables.get(name, {}).get(id_, nothing) for id_ in images} for name in OPTIONAL)
-    slots = [
-        _Photo(
-            image, regions.get(id_, nothing).regions, objects[id_].objects, _list_of(attributes[id_]), asked[id_].qas
-        )
-        for id_, image in images.items()
-    ]
+    files += [find_file(root, [name], "train") for name in OPTIONAL if (root / name).is_file()]
+    tables = {path.name: _by_photo(path, images, faults) for path in files[1:]}
     photos = photos_in(root, PHOTO_FOLDERS, (f"{id_}.jpg" for id_ in images), "split 'train'")
+    reader = _Split(photos, images, tables)
     return Slotted(
-        NAME, split, REGIONS, [*files, *optional], slots, _Split(photos, images).record,
-        lambda s: f"image {s.image.image_id}", faults,
-    )  # fmt: skip
+        NAME,
+        split,
+        REGIONS,
+        files,
+        list(images.values()),
+        reader.record,
+        lambda image: f"image {image.image_id}",
+        faults,
+    )
 
 
 def _list_of(row: PhotoRow) -> msgspec.Raw:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from converters import _coco_windows, _json_windows
+from converters import _coco_windows, _json_windows, _row_windows
 from converters._coco_json import Kinds, Table, read_kinds
 from converters._coco_regions import InstanceRow
 from converters._coco_windows import read_table
@@ -22,6 +23,7 @@ from converters._notes import Notes
 from converters.coco_panoptic import PanopticRow
 from converters.lvis import LvisCategory, LvisImage
 from tests.converters.coco_files import annotation, content, image, read, write
+from tests.converters.vision import read_spoken, tiny_photo
 from vtinstruct.record import Drop
 from vtinstruct.source import SourceError
 
@@ -199,3 +201,37 @@ def test_the_setting_is_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", "little")
     with pytest.raises(SourceError, match="VTINSTRUCT_WINDOW_MB=little"):
         read("coco_instances", tmp_path)
+
+
+def test_visual_genome_in_windows(tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows read from disk, from memory and one by one give the same records and drops, broken rows and all."""
+    images = [{"image_id": n, "width": 80, "height": 60} for n in range(1, 30)]
+    regions: list[Any] = [
+        {"id": n, "regions": [{"region_id": 9 * n + k, "x": k, "y": 2, "width": 9, "height": 9, "phrase": text}]}
+        for n in range(1, 30)
+        for k, text in enumerate(("a cat", 'braces } in "texts" {')[: n % 2 + 1])
+    ]
+    regions[7] = {"id": "seven", "regions": []}
+    regions[11] = 5 if window == 300 else regions[11]  # no object: the windows give up
+    asked = [{"id": n, "qas": [{"qa_id": n, "question": "What?", "answer": "It."}]} for n in range(40, 3, -3)]
+    for name, listed in (("image_data", images), ("region_descriptions", regions), ("question_answers", asked)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(listed))
+    for row in images:
+        tiny_photo(tmp_path / "VG_100K" / f"{row['image_id']}.jpg", (80, 60))
+    found: list[Any] = []
+    for megabytes in ("0", "1000", "one by one"):
+        with monkeypatch.context() as patch:
+            patch.setenv("VTINSTRUCT_WINDOW_MB", "1000" if megabytes == "one by one" else megabytes)
+            if megabytes == "one by one":
+                patch.setattr(_row_windows, "list_pieces", _no_pieces)
+            records, drops = read_spoken("visual_genome", tmp_path, "train")
+        found.append((records, drops))
+    assert found[0] == found[1] == found[2]
+    records, drops = found[0]
+    assert len(records) == 29
+    assert sum(len(record.regions) for record in records) > 20
+    assert Counter(drop.reason for drop in drops)["row: unreadable"] == (2 if window == 300 else 1)
+
+
+def _no_pieces(file: Any) -> Any:
+    raise NoJson("not in windows")
