@@ -60,7 +60,7 @@ def train(
                 losses, norm = learn(engine, batches, state, recipe, ranks, rate)
                 state.seconds = clock.seconds
                 log.step(Progress(state.step, share, rate, losses, norm, state.photos, state.dialogues, state.skipped,
-                                  collator.too_long, state.seconds))  # fmt: skip
+                                  state.empty, collator.too_long, state.seconds))  # fmt: skip
                 state.step += 1
             save(engine, processor, out, ranks)
             shutil.rmtree(out / SCORED, ignore_errors=True)
@@ -77,6 +77,7 @@ def learn(
     tally = Tally()
     while tally.batches < recipe.accumulate:
         fed = next(batches)
+        tally.empty += fed.place - state.place - 1  # passed over: no photo of them could be used
         state.place = fed.place
         output = engine.forward(fed.batch.to(ranks.device), last=tally.batches + 1 == recipe.accumulate)
         if ranks.every(bool(torch.isfinite(output.loss))):
@@ -85,8 +86,9 @@ def learn(
         else:
             state.skip(HOPELESS)
     norm = engine.step(rate)
-    losses, photos, dialogues = tally.over(ranks)
+    losses, photos, dialogues, empty = tally.over(ranks)
     state.photos, state.dialogues = state.photos + photos, state.dialogues + dialogues
+    state.empty += empty
     if math.isfinite(norm):
         state.in_a_row = 0
         return losses, norm

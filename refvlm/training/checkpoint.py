@@ -46,7 +46,7 @@ class LossError(Exception):
 @dataclass
 class State:
     """How far a run is: steps taken, place of this rank in its order, photos and dialogues seen, batches skipped (and how
-    many of them just now in a row), seconds."""
+    many of them just now in a row), batches passed over as empty, seconds."""
 
     step: int = 0
     place: int = 0
@@ -54,6 +54,7 @@ class State:
     dialogues: int = 0
     skipped: int = 0
     in_a_row: int = 0
+    empty: int = 0
     seconds: float = 0.0
 
     def skip(self, most: int) -> None:

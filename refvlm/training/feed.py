@@ -41,7 +41,8 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Fed:
-    """A batch, and the place in this rank's order at which the one after it begins."""
+    """A batch, and the place in this rank's order at which the one after it begins. Places between it and the batch before were
+    passed over: no photo of them could be used."""
 
     batch: Batch
     place: int

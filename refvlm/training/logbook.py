@@ -26,8 +26,8 @@ Say = Callable[[str], None]
 class Progress:
     """What a step did: its number, the share of the run that is over, the learning rate, losses by name (means over batches
     and ranks that had any), the gradients' norm (None when not finite: no step was taken), and so far: photos and
-    dialogues seen, batches skipped because a loss or a gradient was not finite, dialogues left out because they are
-    longer than `max_length`, and seconds of training."""
+    dialogues seen, batches skipped because a loss or a gradient was not finite, batches passed over because no photo of
+    them could be used, dialogues left out because they are longer than `max_length`, and seconds of training."""
 
     step: int
     share: float
@@ -37,6 +37,7 @@ class Progress:
     photos: int
     dialogues: int
     skipped: int
+    empty: int
     too_long: int
     seconds: float
 
@@ -45,9 +46,10 @@ Report = Callable[[Progress], None]
 
 
 class Tally:
-    """Sums over the batches of a step: losses by name, photos and dialogues."""
+    """Sums over the batches of a step: losses by name, photos and dialogues, and `empty`, the batches passed over."""
 
     def __init__(self) -> None:
+        self.empty = 0
         self.batches = self._photos = self._dialogues = 0
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
@@ -63,13 +65,13 @@ class Tally:
             self._sums[name] = self._sums.get(name, 0.0) + there * float(value.detach())
             self._counts[name] = self._counts.get(name, 0) + there
 
-    def over(self, ranks: Ranks) -> tuple[dict[str, float], int, int]:
-        """Mean losses, photos and dialogues of all ranks."""
-        numbers = [*self._sums.values(), *self._counts.values(), self._photos, self._dialogues]
-        *found, photos, dialogues = ranks.summed(torch.tensor(numbers, dtype=torch.float64)).tolist()
+    def over(self, ranks: Ranks) -> tuple[dict[str, float], int, int, int]:
+        """Mean losses, photos, dialogues and batches passed over, of all ranks."""
+        numbers = [*self._sums.values(), *self._counts.values(), self._photos, self._dialogues, self.empty]
+        *found, photos, dialogues, empty = ranks.summed(torch.tensor(numbers, dtype=torch.float64)).tolist()
         sums, counts = found[: len(self._sums)], found[len(self._sums) :]
         means = zip(self._sums, sums, counts, strict=True)
-        return {name: total / count for name, total, count in means if count}, int(photos), int(dialogues)
+        return {name: total / count for name, total, count in means if count}, int(photos), int(dialogues), int(empty)
 
 
 class Logbook:
@@ -101,7 +103,7 @@ class Logbook:
         self._write(asdict(progress))
         numbers = {f"loss/{name}": value for name, value in progress.losses.items()}
         numbers |= {"train/rate": progress.rate, "train/norm": progress.norm or math.nan}
-        numbers |= {"train/skipped": progress.skipped, "train/dialogues": progress.dialogues}
+        numbers |= {f"train/{name}": getattr(progress, name) for name in ("skipped", "empty", "too_long", "dialogues")}
         self._draw(progress.step, numbers)
         self._report(progress)
 

@@ -65,6 +65,24 @@ def test_a_loss_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monkey
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
 
+def test_a_batch_of_unreadable_photos_is_passed_over_and_counted(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    chosen = replace(recipe("smoke"), photos=1, steps=10, save=5)
+    train(chosen, Made(photos=6, broken=3), tmp_path / "out", told.append)
+    wanted = [index for _, (index,) in zip(range(12), orders(6, 1, seed=0), strict=False)]
+    before = [index == 3 for index in wanted]
+    expected = [sum(before[: n + 1]) for n, broken in enumerate(before) if not broken]
+    assert [progress.empty for progress in told] == expected
+    assert told[-1].photos == 10
+    assert expected[-1] > 0
+    (tmp_path / "cut").mkdir()
+    for name in ("run.json", "checkpoints"):
+        (tmp_path / "out" / name).rename(tmp_path / "cut" / name)
+    again: list[Progress] = []
+    train(chosen, Made(photos=6, broken=3), tmp_path / "cut", again.append, resume=True)
+    assert [progress.empty for progress in again] == [progress.empty for progress in told[5:]]
+
+
 def test_nothing_to_learn_from_says_so_instead_of_waiting(tmp_path: Path) -> None:
     class Nothing(Made):
         def seen(self, index: int, rng: random.Random, quota: Mapping[str, float]) -> Seen | None:
