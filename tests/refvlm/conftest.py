@@ -44,7 +44,9 @@ def talker(processor: RefVLMProcessor, collator: Collator) -> RefVLMForCondition
     """The small model after enough steps to write triplets."""
     torch.manual_seed(0)
     model = samples.model(processor)
-    batch = collator([samples.about(1, (64, 48))])  # one photo: what its dialogues look like is learned, no more is needed
+    batch = collator(
+        [samples.about(1, (64, 48))]
+    )  # one photo: what its dialogues look like is learned, no more is needed
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     model.train()
     for _ in range(45):
