@@ -1,20 +1,37 @@
 """95 % intervals by bootstrap over photos: all samples of a photo are drawn together, because they are not independent.
 
 A statistic is given as a function of photo weights, so that one call answers many resamples at once. Plain percentile
-intervals of AP sit too high (a resample repeats photos, and AP of repeated photos is biased upwards), so there are two
-corrected ones: "bca", bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals", JASA 1987), where a
-leave-one-photo-out pass is cheap, and "basic" (Davison & Hinkley, "Bootstrap Methods", section 5.2.1), 2 x estimate minus
-the percentile ends, where it is not.
+intervals of AP sit too high (a resample repeats photos, and AP of repeated photos is biased upwards), so there are three
+others:
+
+* "bca", bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals", JASA 1987), where a
+  leave-one-photo-out pass is cheap: shares and means;
+* "student", for AP and AR: the estimate less the resamples' bias, plus and minus their standard error times Student's t. A
+  class that is annotated in n photos varies n / (n - 1) times more than its resamples do, and what few photos say of their own
+  spread is uncertain itself; so the error grows by the root of n / (n - classes), and t has n - classes degrees of freedom, n
+  being the pairs of class and photo that count (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+  Statistician 2015, section 4.3, for one class);
+* "basic" (Davison & Hinkley, "Bootstrap Methods", section 5.2.1), 2 x estimate minus the percentile ends, for differences of
+  two models (`compare.py`).
+
+`tests/benchmarks/test_coverage.py` counts how often they hold the truth.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownArgumentType=false
+# (scipy ships no types)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from benchmarks.scorer import Interval
 
@@ -22,7 +39,17 @@ Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]  # weights (B, P) -> values (B,)
 
 LEVEL = 0.95
+FEW = 10  # photos that count, below which an interval is too narrow all the same
 CHUNK = 1 << 23  # weights held at once; 64 MB of float64
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What an AP or AR rests on: `photos` with something annotated that counts, `classes` of it, and `pairs` of both."""
+
+    photos: int
+    classes: int
+    pairs: int
 
 
 def photo_index(photos: Sequence[str]) -> tuple[NDArray[np.int64], int]:
@@ -73,11 +100,12 @@ def interval(
 
 
 def intervals(
-    statistics: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]], photos: int, resamples: int, seed: int, *,
-    heavy: bool, bounds: tuple[float, float] | None = (0.0, 1.0),
+    statistics: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]], support: Mapping[str, Support], photos: int,
+    resamples: int, seed: int, *, heavy: bool, bounds: tuple[float, float] | None = (0.0, 1.0),
 ) -> dict[str, Drawn]:  # fmt: skip
     """Intervals of several statistics that are cheaper to compute together: `statistics` takes weights (photos, B), of float32
-    when `heavy`, and gives (B,) values by name. Undefined ones are left out. Method: "basic"."""
+    when `heavy`, and gives (B,) values by name; `support` says what each rests on. Undefined ones are left out. Method:
+    "student"."""
     if photos < 2 or resamples < 1:
         return {}
     estimates = statistics(np.ones((photos, 1)))
@@ -88,27 +116,31 @@ def intervals(
     found: dict[str, Drawn] = {}
     for name, one in estimates.items():
         values = np.concatenate([piece[name] for piece in pieces]).astype(np.float64)
-        got = drawn(float(one[0]), values, None, photos, bounds) if np.isfinite(one[0]) else None
+        got = drawn(float(one[0]), values, None, photos, bounds, support[name]) if np.isfinite(one[0]) else None
         if got is not None:
             found[name] = got
     return found
 
 
 def drawn(
-    estimate: float, values: Floats, left_out: Floats | None, photos: int, bounds: tuple[float, float] | None
-) -> Drawn | None:
-    """The interval of resampled values around an estimate: BCa with a leave-one-out pass, else basic."""
+    estimate: float, values: Floats, left_out: Floats | None, photos: int, bounds: tuple[float, float] | None,
+    support: Support | None = None,
+) -> Drawn | None:  # fmt: skip
+    """The interval of resampled values around an estimate: BCa with a leave-one-out pass, Student's where it is known what the
+    estimate rests on, else basic."""
     known = values[np.isfinite(values)]
     if known.size < 2:
         return None
+    method = "bca" if left_out is not None else "student" if support is not None else "basic"
     if left_out is not None:
         low, high = _bca(known, estimate, left_out)
+    elif support is not None:
+        low, high = _student(known, estimate, support)
     else:
         tails = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         low, high = 2 * estimate - float(tails[1]), 2 * estimate - float(tails[0])
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    method = "basic" if left_out is None else "bca"
     rest = np.zeros(0) if left_out is None else left_out
     return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, rest)
 
@@ -149,6 +181,13 @@ def _bca(values: Floats, estimate: float, left_out: Floats) -> tuple[float, floa
         end = bias + normal.inv_cdf(tail)
         found.append(float(np.quantile(values, normal.cdf(bias + end / (1 - acceleration * end)))))
     return found[0], found[1]
+
+
+def _student(values: Floats, estimate: float, support: Support) -> tuple[float, float]:
+    freedom = max(support.pairs - support.classes, 1)
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(support.pairs / freedom) * float(values.std())
+    middle = 2 * estimate - float(values.mean())  # the resamples' bias taken out
+    return min(middle - reach, estimate), max(middle + reach, estimate)
 
 
 def ratio(numerator: Floats, denominator: Floats, photo: NDArray[np.int64], photos: int) -> Statistic:

@@ -100,7 +100,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % interval of one number, by bootstrap over photos. `method` is "bca" or "basic"."""
+    """A 95 % interval of one number, by bootstrap over photos. `method` is "bca" or "student"."""
 
     low: float
     high: float

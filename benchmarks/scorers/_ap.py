@@ -1,5 +1,8 @@
 """From rows of instances to AP: the shared `summarize` of boxes, masks and poses."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (scipy ships no types)
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,14 +16,14 @@ from numpy.typing import NDArray
 
 from benchmarks.columns import Instances
 from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS, AveragePrecision, IouType, average_precision
-from benchmarks.intervals import intervals, photo_index
+from benchmarks.intervals import FEW, Support, intervals, photo_index
 from benchmarks.matching import Pairs, Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
 from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of
 from benchmarks.scorers._mistakes import confusion, reliability
 from benchmarks.ties import tie_bounds
-from benchmarks.weighted import Conditions, numbers, weighable
+from benchmarks.weighted import Conditions, Weighable, numbers, weighable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,6 +105,7 @@ def summarize_ap(
     got: Mapping[str, Interval] = {}
     orders: dict[str, Any] = {}
     mistakes: dict[str, Any] = {}
+    few: dict[str, int] = {}
     if len(found) and len(truth) and (setting.resamples or not scored):
         near = pairs(truth, found, similarity(truth, found))
         conditions = _conditions(rows, truth, found, rules, setting)
@@ -116,14 +120,29 @@ def summarize_ap(
             photo, photos = photo_index(rows["photo"].to_list())
             ready = weighable(truth, found, near, conditions, photo, photos)
             heavy = ready.size * setting.resamples > LIGHT
-            got = intervals(lambda w: numbers(ready, w), photos, setting.resamples, setting.seed, heavy=heavy)
+            rests = supports(ready)
+            got = intervals(lambda w: numbers(ready, w), rests, photos, setting.resamples, setting.seed, heavy=heavy)
+            few = {name: rests[name].photos for name in got if rests[name].photos < FEW}
     return Summary(
         said, got,
         {
             "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
-            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name, **mistakes,
+            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name, "few_photos": few, **mistakes,
         },
     )  # fmt: skip
+
+
+def supports(ready: Weighable) -> dict[str, Support]:
+    """What each number rests on."""
+    found: dict[str, Support] = {}
+    for name in ready.names:
+        part = name.partition("@")[0][2:]
+        first = ready.classes * (ready.ranges.index(part) if part in ready.ranges else 0)
+        own = ready.truths[first : first + ready.classes].tocoo()
+        kept = ready.groups[part][own.row] if part in ready.groups else np.ones(own.nnz, dtype=np.bool_)
+        classes, photos = np.unique(own.row[kept]).size, np.unique(own.col[kept]).size
+        found[name] = Support(int(photos), int(classes), int(kept.sum()))
+    return found
 
 
 def _tie_orders(

@@ -82,9 +82,13 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "F1=1@.5": _mean(rows["perfect"].to_numpy().astype(bool)),
         "F1=1@.5[script]": _mean(rows["perfect_script"].to_numpy().astype(bool)),
     }  # fmt: skip
-    got = mean_interval(right.astype(np.float64), rows["photo"].to_list(), setting.resamples, setting.seed)
+    photos = rows["photo"].to_list()
+    shares = {
+        "accuracy": right, "F1=1@.5": rows["perfect"].to_numpy(), "F1=1@.5[script]": rows["perfect_script"].to_numpy()
+    }  # fmt: skip
+    got = {n: mean_interval(s.astype(np.float64), photos, setting.resamples, setting.seed) for n, s in shares.items()}
     details = {"with_target": int(target.sum()), "without_target": int((~target).sum())}
-    return Summary(numbers, {"accuracy": got} if got else {}, details)
+    return Summary(numbers, {name: one for name, one in got.items() if one}, details)
 
 
 def _mean(values: Any) -> float | None:

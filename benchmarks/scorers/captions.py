@@ -86,6 +86,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     np.add.at(folded, index, counts)
     got = {
         "CIDEr-D": mean_interval(words.cider, photos, setting.resamples, setting.seed, bounds=(0.0, 10.0)),
+        "ROUGE-L": mean_interval(rows["rouge"].to_numpy(), photos, setting.resamples, setting.seed),
         "BLEU-4": interval(lambda w: bleu(w @ folded)[:, 3], count, setting.resamples, setting.seed, bounds=(0.0, 1.0)),
     }
     details = {

@@ -18,8 +18,8 @@ cosine of 0.5, which nearly any two phrases have). A region of a phrase with sev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -75,26 +75,29 @@ def likeness(a: str, b: str) -> float:
 
 def greedy_miou(iou: Floats) -> float:
     """GLaMM's `compute_miou`: the largest IoU (found x true) again and again, its row and column gone; mean of what is over 0."""
-    left, pairs = iou.copy(), list[float]()
-    while left.size and left.max() > 0:
-        row, column = np.unravel_index(int(np.argmax(left)), left.shape)
-        pairs.append(float(left[row, column]))
-        left = np.delete(np.delete(left, row, axis=0), column, axis=1)
+    pairs = [value for _, _, value in _largest_first(iou) if value > 0]
     return float(np.mean(pairs)) if pairs else 0.0
 
 
 def script_matches(iou: Floats, alike: Floats) -> int:
     """GLaMM's `find_best_matches` (true x found): how many pairs before the first that fails either threshold."""
-    iou, alike, count = iou.copy(), alike.copy(), 0
-    while iou.size:
-        row, column = np.unravel_index(int(np.argmax(iou)), iou.shape)
-        if iou[row, column] < ENOUGH_IOU or alike[row, column] < ENOUGH_WORDS:
+    count = 0
+    for row, column, value in _largest_first(iou):
+        if value < ENOUGH_IOU or alike[row, column] < ENOUGH_WORDS:
             break
         count += 1
-        for table in (iou, alike):
-            table[row, :] = 0
-            table[:, column] = 0
     return count
+
+
+def _largest_first(table: Floats) -> Iterator[tuple[int, int, float]]:
+    """The largest value again and again, its row and column gone; of equal ones the first, as `argmax` has it."""
+    rows, columns, values = set[int](), set[int](), cast(list[float], table.ravel().tolist())
+    for place in cast(list[int], np.argsort(-table, axis=None, kind="stable").tolist()):
+        row, column = divmod(place, table.shape[1])
+        if row not in rows and column not in columns:
+            rows.add(row)
+            columns.add(column)
+            yield row, column, values[place]
 
 
 def best_miou(iou: Floats) -> float:
@@ -119,7 +122,8 @@ def _regions(triplets: Sequence[Triplet], kind: UnitKind) -> list[Phrased]:
     return found
 
 
-def _iou(found: Sequence[Region], true: Sequence[Region]) -> Floats:
+def region_iou(found: Sequence[Region], true: Sequence[Region]) -> Floats:
+    """IoU of every found region with every annotated one, (F, T)."""
     a = [region.mask_rle for region in found if isinstance(region, Mask)]
     b = [region.mask_rle for region in true if isinstance(region, Mask)]
     if a or b:
@@ -150,7 +154,7 @@ def row_of(
     """What one photo adds: the words of its caption `said` and of its references `texts`, both sides' regions, and how they
     match. A `missing` answer gets nothing for saying nothing."""
     true_regions, found_regions = [region for _, region, _ in true], [region for _, region, _ in found]
-    iou = _iou(found_regions, true_regions)  # (F, T)
+    iou = region_iou(found_regions, true_regions)  # (F, T)
     alike = np.array([[likeness(a, b) for b, _, _ in true] for a, _, _ in found]).reshape(iou.shape)
     row: Row = {
         "width": size_wh[0], "height": size_wh[1], "said": tokens(said), "references": [tokens(text) for text in texts],

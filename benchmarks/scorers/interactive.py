@@ -67,9 +67,11 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         chosen = iou[kinds == kind]
         counts[kind] = int(chosen.size)
         numbers[f"mIoU_{kind}"] = float(chosen.mean()) if chosen.size else None
-    got = mean_interval(iou, rows["photo"].to_list(), setting.resamples, setting.seed)
+    means = {"mIoU": iou, "IoU@.5": (iou >= 0.5).astype(np.float64)}
+    photos = rows["photo"].to_list()
+    got = {name: mean_interval(values, photos, setting.resamples, setting.seed) for name, values in means.items()}
     ordered = {metric.name: numbers[metric.name] for metric in METRICS}
-    return Summary(ordered, {"mIoU": got} if got else {}, {"prompts": counts})
+    return Summary(ordered, {name: one for name, one in got.items() if one}, {"prompts": counts})
 
 
 SCORER = Scorer(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.answers import check_answer
 from benchmarks.scorer import COMMON, MISSING, Scorer, Setting
-from benchmarks.suites import SUITES
+from benchmarks.suites import SUITES, Suite
 from tests.benchmarks.made import answered, coco_dialogues, dialogue, made_coco, prediction_of, vocabulary_of
 from vtinstruct import plugins
 from vtinstruct.dialogue import Dialogue, Evaluation, Prompt, Reference, Triplet
@@ -201,6 +201,23 @@ def test_numbers_are_named_ordered_and_do_not_depend_on_row_order(name: str, tas
         assert value is not None
         assert got.low <= got.high
         assert got.photos == len({row["photo"] for row in rows})
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_every_primary_number_has_an_interval(suite: Suite, root: Path) -> None:
+    """Answers that are right in half of the photos: the number has a 95 % interval around it, of some width."""
+    scorer, task = suite.load(), suite.task or "det"
+    truths = samples(task, root)
+    answers = [answered(*t.turns[-1].parts) if n % 2 else MISSING for n, t in enumerate(truths)]
+    rows = [scorer.score(t, a, setting_of(root)) for t, a in zip(truths, answers, strict=True)]
+    summary = scorer.summarize(scorer.frame(rows), setting_of(root))
+    value, got = summary.numbers[suite.primary], summary.intervals[suite.primary]
+    assert value is not None
+    assert got.low <= value <= got.high
+    assert got.low < got.high
+    assert got.resamples > 0
+    assert got.method in ("bca", "student")
+    assert got.photos == len({row["photo"] for row in rows})
 
 
 @pytest.mark.parametrize("name", sorted(SCORERS))

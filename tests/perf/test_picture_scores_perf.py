@@ -1,0 +1,127 @@
+"""Scores of whole pictures beside the originals' way, equal numbers first: panoptic id pictures as files, and the matching of
+grounded captions' masks.
+
+    pytest -m perf tests/perf/test_picture_scores_perf.py --benchmark-enable -s
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from benchmarks.official.panoptic import panoptic
+from benchmarks.originals import OriginalMissing, panoptic_api
+from benchmarks.scorers.gcg import best_miou, greedy_miou, most_matches, region_iou, script_matches
+from tests.perf.score_loads import blob, boxes
+from vtinstruct.units import Mask
+
+PICTURES, SIDE, SEGMENTS, CLASSES = 300, 480, 12, 30
+PHOTOS, SAID, TRUE = 200, 6, 5
+
+
+def seconds(work: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
+    """The least processor time of some rounds, and what came of it."""
+    spent, got = float("inf"), None
+    for _ in range(rounds):
+        began = time.process_time()
+        got = work()
+        spent = min(spent, time.process_time() - began)
+    return spent, got
+
+
+def write_side(root: Path, name: str, rng: np.random.Generator, moved: int) -> tuple[Path, list[dict[str, Any]]]:
+    """Id pictures of upright rectangles, the later over the earlier, and their rows; `moved` pixels off."""
+    folder, rows = root / name, []
+    folder.mkdir(parents=True)
+    for image in range(PICTURES):
+        places = np.random.default_rng(image).integers(0, SIDE - 60, (SEGMENTS, 2))
+        ids = np.ones((SIDE, 640), dtype=np.int64)
+        for number, (x, y) in enumerate(places.tolist(), start=2):
+            dx, dy = rng.integers(-moved, moved + 1, 2) if moved else (0, 0)
+            ids[max(y + dy, 0) : y + dy + 90, max(x + dx, 0) : x + dx + 130] = number * 300
+        Image.fromarray(np.stack([ids % 256, ids // 256, np.zeros_like(ids)], axis=2).astype(np.uint8)).save(
+            folder / f"{image}.png", compress_level=1
+        )
+        there, areas = np.unique(ids, return_counts=True)
+        segments = [
+            {"id": int(i), "category_id": int(i) % CLASSES + 1, "area": int(a), "iscrowd": 0, "bbox": [0, 0, 1, 1]}
+            for i, a in zip(there, areas, strict=True)
+        ]
+        rows.append({"image_id": image, "file_name": f"{image}.png", "segments_info": segments})
+    return folder, rows
+
+
+@pytest.mark.perf
+def test_panoptic_pictures(tmp_path: Path, benchmark: Any) -> None:
+    try:
+        panoptic_api()
+    except OriginalMissing as error:
+        pytest.skip(str(error))
+    rng, paths = np.random.default_rng(0), []
+    for name, moved in (("true", 0), ("found", 12)):
+        _, rows = write_side(tmp_path, name, rng, moved)
+        table = {
+            "images": [{"id": i, "width": 640, "height": SIDE} for i in range(PICTURES)], "annotations": rows,
+            "categories": [{"id": c, "name": str(c), "isthing": c % 2} for c in range(1, CLASSES + 1)],
+        }  # fmt: skip
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(table))
+    fast, ours = benchmark.pedantic(lambda: seconds(lambda: panoptic(*paths)), rounds=1)
+    slow, theirs = seconds(lambda: panoptic(*paths, engine="official"), rounds=1)
+    # the last bits of the original depend on its number of processes: it adds IoUs in another order
+    assert ours.numbers == pytest.approx(theirs.numbers, rel=1e-12)
+    for mine, original in zip(ours.classes, theirs.classes, strict=True):
+        assert mine["PQ"] == pytest.approx(original["PQ"], rel=1e-12)
+    assert 0.2 < ours.numbers["PQ"] < 0.98
+    benchmark.extra_info.update(ours_s=fast, panopticapi_s=slow, times_faster=slow / fast)
+    print(f"\n{PICTURES} pairs of pictures: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times")
+
+
+def dense(found: list[dict[str, Any]], true: list[dict[str, Any]]) -> tuple[np.ndarray, float]:
+    """The published way in our words: every mask decoded, every pair compared pixel by pixel, the best pair taken again and
+    again. Gives the IoU table and the mean of the pairs' IoU."""
+    one, other = ([coco_mask.decode(m).astype(bool) for m in side] for side in (found, true))  # type: ignore[arg-type]
+    table = np.array([[(a & b).sum() / max((a | b).sum(), 1) for b in other] for a in one])
+    left, pairs = table.copy(), []
+    while left.size and left.max() > 0:
+        row, column = np.unravel_index(int(np.argmax(left)), left.shape)
+        pairs.append(float(left[row, column]))
+        left = np.delete(np.delete(left, row, axis=0), column, axis=1)
+    return table, float(np.mean(pairs)) if pairs else 0.0
+
+
+def matched(found: list[Mask], true: list[Mask], alike: np.ndarray) -> tuple[np.ndarray, float, float, int, int]:
+    """Our way: run lengths against run lengths, and the four numbers of a photo."""
+    iou = region_iou(found, true)
+    return iou, greedy_miou(iou), best_miou(iou), most_matches(iou, alike), script_matches(iou.T, alike.T)
+
+
+@pytest.mark.perf
+def test_masks_of_grounded_captions(benchmark: Any) -> None:
+    rng = np.random.default_rng(0)
+    photos = []
+    for _ in range(PHOTOS):
+        true = boxes(rng, TRUE)
+        found = np.vstack([np.abs(true + rng.normal(0, 8, true.shape)) + 1, boxes(rng, SAID - TRUE)])
+        photos.append(([Mask(blob(b)) for b in found], [Mask(blob(b)) for b in true]))
+    alike = np.ones((SAID, TRUE))
+    native = [
+        [[{"size": list(m.mask_rle.size_hw), "counts": m.mask_rle.counts} for m in side] for side in photo]
+        for photo in photos
+    ]
+    fast, ours = benchmark.pedantic(lambda: seconds(lambda: [matched(f, t, alike) for f, t in photos]), rounds=1)
+    slow, theirs = seconds(lambda: [dense(f, t) for f, t in native], rounds=1)
+    for (iou, script, *_), (table, mean) in zip(ours, theirs, strict=True):
+        assert np.array_equal(iou, table)
+        assert script == mean
+    mine, published = 1000 * fast / PHOTOS, 1000 * slow / PHOTOS
+    benchmark.extra_info.update(ours_ms_a_photo=mine, published_way_ms_a_photo=published, times_faster=slow / fast)
+    print(f"\nmasks of a grounded caption: ours {mine:.3f} ms, decoded {published:.1f} ms, {slow / fast:.0f} times")
