@@ -91,7 +91,7 @@ def script_matches(iou: Floats, alike: Floats) -> int:
 
 def _largest_first(table: Floats) -> Iterator[tuple[int, int, float]]:
     """The largest value again and again, its row and column gone; of equal ones the first, as `argmax` has it."""
-    rows, columns, values = set[int](), set[int](), cast(list[float], table.ravel().tolist())
+    rows, columns, values = set[int](), set[int](), table.ravel().tolist()
     for place in cast(list[int], np.argsort(-table, axis=None, kind="stable").tolist()):
         row, column = divmod(place, table.shape[1])
         if row not in rows and column not in columns:
