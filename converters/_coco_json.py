@@ -253,6 +253,8 @@ def decoded(
                 found = decoder.decode(row)
             except msgspec.ValidationError:
                 found = second.decode(row)
+                if not any(isinstance(getattr(found, key, None), str) for key in ("id", "image_id")):
+                    raise  # a key twice, the first one with text: `decoder` will never read it
             yield found
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             detail = f"{error}, found {bytes(row)[:80]!r} (null may stand for NaN)"

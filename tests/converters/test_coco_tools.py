@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,16 @@ def test_ids_that_are_names(tmp_path: Path, megabytes: str, monkeypatch: pytest.
         ("aachen_000000_000019", ["second"]),
     ]
     assert records[0].regions[0].mask_rle == records[1].regions[0].mask_rle
+
+
+@pytest.mark.parametrize("megabytes", ["", "0"], ids=["whole", "in windows"])
+def test_an_id_twice_in_a_row(tmp_path: Path, megabytes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VTINSTRUCT_WINDOW_MB", megabytes)
+    text = json.dumps(content([annotation(1), annotation(2)])).replace('{"id": 2,', '{"id": "text", "id": 2,')
+    write(tmp_path, KIND, text)
+    records, drops = read(NAME, tmp_path)
+    assert reasons(drops) == {"annotations: unreadable row": 1}
+    assert [region.id for region in records[0].regions] == ["1"]
 
 
 def test_ids_of_categories_are_numbers(tmp_path: Path) -> None:
