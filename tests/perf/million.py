@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import sys
 import time
@@ -76,18 +75,33 @@ def made_source(opened: Any) -> Source:
     )  # fmt: skip
 
 
+def memory_mb(name: str) -> float:
+    """A line of this process's status in MB: `VmHWM` the most that was ever resident, `RssAnon` what is its own now (not
+    mapped from files). `ru_maxrss` would be the parent's where that was larger before it became this program."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(name)
+
+
 class Timing(Silent):
-    """Keeps every chunk's seconds, and when the shards began to be put together."""
+    """Keeps every chunk's seconds, when the shards began to be put together, and the most memory of its own."""
 
     def __init__(self) -> None:
         self.chunks: list[float] = []
-        self.finishing_since = 0.0
+        self.finishing_since = self.own_mb = 0.0
+
+    def look(self) -> None:
+        """Note the memory of this moment."""
+        self.own_mb = max(self.own_mb, memory_mb("RssAnon"))
 
     def chunk(self, slots: int, receipt: Receipt) -> None:
         self.chunks.append(receipt.seconds)
+        self.look()
 
     def finishing(self, slots: int) -> None:
         self.finishing_since = self.finishing_since or time.process_time()
+        self.look()
 
 
 def measure(rows: int, out: Path) -> dict[str, Any]:
@@ -100,6 +114,7 @@ def measure(rows: int, out: Path) -> dict[str, Any]:
     with patch("vtinstruct.build.chunk.source_named", lambda name: source):
         built = build([Chosen(source, root, ("train",))], Options(("seg",), photo_check=False), out / "set", watcher)
     spent, used = time.monotonic() - clock, time.process_time() - processor
+    watcher.look()
     shards = built.manifest.files
     assert sum(shard.rows for shard in shards) == rows
     found = {
@@ -111,7 +126,8 @@ def measure(rows: int, out: Path) -> dict[str, Any]:
         "processor_seconds": round(used, 1),
         "finishing_processor_seconds": round(time.process_time() - watcher.finishing_since, 1),
         "rows_per_processor_second": round(rows / used),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb": round(memory_mb("VmHWM")),
+        "peak_own_mb": round(watcher.own_mb),
         "load": os.getloadavg()[0],
         "chunk_seconds": watcher.chunks,
     }

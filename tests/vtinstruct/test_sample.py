@@ -286,3 +286,18 @@ def test_bad_wishes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SampleError, match="is a file"):
         write_sample(tmp_path / "file", 1, 0)
+
+
+def test_a_sample_that_is_still_drawn_is_not_built(tmp_path: Path) -> None:
+    from vtinstruct.build import choose
+    from vtinstruct.build.choose import SAMPLE, UNFINISHED
+    from vtinstruct.source import SourceError
+
+    assert (SAMPLE, UNFINISHED) == (sample_module.NAME, sample_module.UNFINISHED)
+    out = tmp_path / "sample"
+    write_sample(out, 1, 0, only={"clevr"})
+    (chosen,) = choose([str(out)])
+    (out / UNFINISHED).touch()
+    for text in (str(out), f"clevr={chosen.root}"):
+        with pytest.raises(SourceError, match=r"sample: a sample that is still being drawn, or was left so; wait for"):
+            choose([text])

@@ -14,6 +14,7 @@ from vtinstruct.source import Source, SourceError, inside
 
 ROOM = "converters"
 SAMPLE = "SAMPLE.json"
+UNFINISHED = ".sample-unfinished"  # stands in a sample's folder while it is drawn
 _NAMED = re.compile(r"([a-z0-9_]+)(?::([\w.,-]+))?=(.+)", re.DOTALL)
 # what `datasets` takes for a split name, without the one it keeps for itself
 _SPLIT = re.compile(r"\w+(\.\w+)*")
@@ -78,6 +79,7 @@ def _known_splits(texts: Sequence[str]) -> str:
 
 def _of(text: str) -> list[Chosen]:
     named = _NAMED.fullmatch(text)
+    _refuse_unfinished(Path(named[3] if named is not None else text).expanduser().resolve())
     if named is not None:
         return [_named(named[1], named[2], Path(named[3]).expanduser().resolve())]
     root = Path(text).expanduser().resolve()
@@ -90,6 +92,14 @@ def _of(text: str) -> list[Chosen]:
         names = ", ".join(plugins.names(ROOM))
         raise SourceError(f"{root}: no source finds its files there; NAME=FOLDER says which one to expect ({names})")
     return taken
+
+
+def _refuse_unfinished(root: Path) -> None:
+    for folder in (root, root.parent):  # a sample's, or one source's in it
+        if (folder / UNFINISHED).exists():
+            raise SourceError(
+                f"{folder}: a sample that is still being drawn, or was left so; wait for `vtinstruct sample`, or run it again"
+            )
 
 
 def _of_sample(root: Path) -> list[Chosen]:

@@ -22,7 +22,6 @@ from typing import TextIO
 from vtinstruct import card, croissant, manifest
 from vtinstruct.album import named_by, write_album
 from vtinstruct.build import ledger
-from vtinstruct.build.overlap import overlaps
 from vtinstruct.build.plan import Chunk, Plan
 from vtinstruct.build.receipt import Group, Receipt, read_receipt, write_atomically
 from vtinstruct.manifest import DatasetError, ImageFile, Manifest, SampledOut, Shard, SourceInfo, SplitInfo
@@ -72,6 +71,8 @@ def stage(plan: Plan, chunks: Path, staging: Path, inputs: TextIO, step: Callabl
 
     Raises `DatasetError` when a chunk is missing or its bytes are not those of its receipt.
     """
+    from vtinstruct.build.overlap import overlaps  # brings polars, which the processes that make chunks do not need
+
     receipts = _Receipts(plan, chunks)
     shutil.rmtree(staging / "data", ignore_errors=True)
     staging.mkdir(parents=True, exist_ok=True)

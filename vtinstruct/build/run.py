@@ -252,9 +252,10 @@ def _run(jobs: Sequence[Job], watcher: Watcher, workers: int, engine: Engine, lo
         raise BuildError(f"{error}; run the build again to go on from here") from error
     except EngineError as error:
         raise BuildError(str(error)) from error
-    if failures:
+    finally:  # whatever else ends the build
         for where, reason in failures:
             watcher.failed(where, reason)
+    if failures:
         raise BuildError(f"{len(failures)} of {len(jobs)} chunks failed, first {': '.join(failures[0])}")
 
 
