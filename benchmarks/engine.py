@@ -60,21 +60,23 @@ class EngineError(Exception):
 
 def average_precision(
     iou_type: IouType, sizes_wh: Sequence[tuple[int, int]], categories: Sequence[int], truth: Instances,
-    found: Instances, engine: Engine = "hotcoco",
+    found: Instances, engine: Engine = "hotcoco", sigmas: Sequence[float] | None = None,
 ) -> AveragePrecision:  # fmt: skip
     """COCO AP of `found` against `truth` over photos 1..len(sizes_wh), every one of which counts, annotated or not.
 
     `categories` are the class ids to average over. Order of `found` breaks ties between equal scores, photo by photo, as
-    in the official script. Raises `EngineError` on NaN, infinity, or an image or class that does not exist.
+    in the official script. `sigmas` as in
+    `average_precision_of_lists`. Raises `EngineError` on NaN, infinity, or an image or class that does not exist.
     """
     for columns in (truth, found):
         check_columns(columns, len(sizes_wh), categories)
     if engine == "official" and len(found):  # the original cannot read an empty result
-        return finish(_pycocotools(iou_type, sizes_wh, sorted(categories), truth, found), iou_type)
-    parts = [
-        finish(_hotcoco(iou_type, sizes_wh, classes, *(of_classes(side, classes) for side in (truth, found))), iou_type)
-        for classes in class_blocks(sorted(categories), found.category)
-    ]
+        evaluator = _pycocotools(iou_type, sizes_wh, sorted(categories), truth, found)
+        return finish(_with_sigmas(evaluator, sigmas), iou_type)
+    parts: list[AveragePrecision] = []
+    for classes in class_blocks(sorted(categories), found.category):
+        evaluator = _hotcoco(iou_type, sizes_wh, classes, *(of_classes(side, classes) for side in (truth, found)))
+        parts.append(finish(_with_sigmas(evaluator, sigmas), iou_type))
     return parts[0] if len(parts) == 1 else _joined(parts, iou_type)
 
 
@@ -118,10 +120,13 @@ def average_precision_of_lists(
     """COCO AP of the official layout: an annotation file's content and a result file's. Both must have been checked
     (`benchmarks/official/_files.py`). `sigmas`: of the joints of poses, where they are not COCO's."""
     run = _hotcoco_lists if engine == "hotcoco" or not results else _pycocotools_lists
-    evaluator = run(iou_type, annotated, results)
+    return finish(_with_sigmas(run(iou_type, annotated, results), sigmas), iou_type)
+
+
+def _with_sigmas(evaluator: Any, sigmas: Sequence[float] | None) -> Any:
     if sigmas is not None:
         evaluator.params.kpt_oks_sigmas = np.array(sigmas)
-    return finish(evaluator, iou_type)
+    return evaluator
 
 
 def finish(evaluator: Any, iou_type: IouType) -> AveragePrecision:

@@ -71,13 +71,13 @@ class Rules:
     groups: Callable[[Setting], Mapping[str, set[int]]] | None = None
 
 
-def coco_rules(iou_type: IouType) -> Rules:
-    """COCO's."""
+def coco_rules(iou_type: IouType, sigmas: Sequence[float] | None = None) -> Rules:
+    """COCO's; `sigmas`: of the joints of poses, where they are not COCO's."""
 
     def average(
         rows: pl.DataFrame, setting: Setting, classes: Sequence[int], truth: Instances, found: Instances
     ) -> AveragePrecision:
-        return average_precision(iou_type, sizes_of(rows), classes, truth, found, setting.engine)
+        return average_precision(iou_type, sizes_of(rows), classes, truth, found, setting.engine, sigmas)
 
     if iou_type == "keypoints":
         return Rules(average, KEYPOINT_NUMBERS, (20,))

@@ -15,9 +15,14 @@ import pytest
 from pycocotools.cocoeval import COCOeval
 
 from benchmarks.official import OfficialError, coco
+from benchmarks.scorer import Scorer, Setting
 from benchmarks.skeletons import SKELETONS, WHOLE_BODY, skeleton_of
+from tests.benchmarks.made import answered, dialogue
 from tests.benchmarks.test_official import COCO_of, files
-from vtinstruct.units import COCO_KEYPOINTS
+from vtinstruct import plugins
+from vtinstruct.dialogue import Evaluation, Reference, Triplet
+from vtinstruct.record import Category
+from vtinstruct.units import COCO_KEYPOINTS, Keypoints
 
 # as the sources have them; tenths of what OKS takes, where a source says so
 CROWDPOSE_API = (0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89, 0.79, 0.79)
@@ -138,6 +143,45 @@ def test_named_skeletons_are_scored_by_their_sigmas(name: str, tmp_path: Path) -
     expected = official(table, rows, skeleton.sigmas)
     got = coco(*files(tmp_path, table, rows), "keypoints", "hotcoco", name).numbers
     assert [-1.0 if value is None else value for value in got.values()] == expected
+
+
+@pytest.mark.parametrize("name", ["crowdpose", "aic", "mpii", "coco"])
+def test_datasets_are_scored_by_the_skeleton_that_their_classes_name(name: str) -> None:
+    """Our own road, from dialogues: the numbers are pycocotools' with that skeleton's sigmas and areas."""
+    skeleton = SKELETONS[name]
+    table, results = crowd(6, len(skeleton.joints))
+    scorer: Scorer = plugins.load("benchmarks.scorers", "ap_keypoint")
+    person = Category(1, "person", keypoints=tuple(joint.replace("_", " ") for joint in skeleton.joints))
+    setting = Setting(vocabulary={"person": 1}, categories={1: person}, resamples=20)
+    rows: list[dict[str, Any]] = []
+    for image in table["images"]:
+        persons, ignored = list[Reference](), list[Reference]()
+        for annotation in (a for a in table["annotations"] if a["image_id"] == image["id"]):
+            x, y, w, h = annotation["bbox"]
+            area = h * w * 0.53 if skeleton.by_box else h * w * 0.6
+            annotation |= {"bbox": [x, y, x + w - x, y + h - y], "area": area}  # as from edges
+            if skeleton.by_box:
+                annotation["area"] = annotation["bbox"][3] * annotation["bbox"][2] * 0.53
+            unit = Keypoints(triples(annotation["keypoints"])) if annotation["num_keypoints"] else None
+            made = Reference(
+                unit, None, "person", 1, str(annotation["id"]), area, bool(annotation["iscrowd"]), (x, y, x + w, y + h)
+            )
+            (ignored if annotation["iscrowd"] or unit is None else persons).append(made)
+        truth = dialogue(f"{image['id']:03d}", "keypoints", [Triplet("person", "keypoint", tuple(persons))], (400, 300),
+                         Evaluation(ignore=tuple(ignored)))  # fmt: skip
+        said = [row for row in results if row["image_id"] == image["id"]]
+        references = tuple(Reference(Keypoints(triples(row["keypoints"])), row["score"]) for row in said)
+        rows.append(scorer.score(truth, answered(Triplet("person", "keypoint", references)), setting))
+    summary = scorer.summarize(scorer.frame(rows), setting)
+    expected = official(table, results, skeleton.sigmas)
+    assert [-1.0 if v is None else v for v in list(summary.numbers.values())[:10]] == expected
+    assert 0.02 < expected[0] < 0.95
+    assert summary.details["skeleton"] == name
+    assert summary.intervals["AP"].low < expected[0] < summary.intervals["AP"].high
+
+
+def triples(flat: list[float]) -> tuple[tuple[float, float, int], ...]:
+    return tuple((flat[n], flat[n + 1], int(flat[n + 2])) for n in range(0, len(flat), 3))
 
 
 def test_the_whole_body_and_its_parts_are_scored_apart(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
