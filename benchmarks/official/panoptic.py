@@ -41,7 +41,8 @@ def panoptic(
         for name in ("PQ", "SQ", "RQ"):
             numbers[f"{name}{ending}"] = float(whole[name.lower()]) if whole["n"] else None
     classes = tuple(
-        {"class": names[id_], "id": id_, "PQ": float(values["pq"]), "SQ": float(values["sq"]), "RQ": float(values["rq"])}
+        # of a class in neither file the original says 0, hotcoco -1
+        {"class": names[id_], "id": id_, **{name: max(float(values[name.lower()]), 0.0) for name in ("PQ", "SQ", "RQ")}}
         for id_, values in sorted((int(id_), values) for id_, values in got["per_class"].items())
     )  # fmt: skip
     return Table("COCO panoptic", numbers, classes, (), engine_versions(engine, ("panopticapi-lite",)))

@@ -52,7 +52,13 @@ def write_side(root: Path, name: str, rng: np.random.Generator, moved: int) -> t
         )
         there, areas = np.unique(ids, return_counts=True)
         segments = [
-            {"id": int(i), "category_id": int(i) % CLASSES + 1, "area": int(a), "iscrowd": 0, "bbox": [0, 0, 1, 1]}
+            {
+                "id": int(i),
+                "category_id": int(i) // 300 % CLASSES + 1,
+                "area": int(a),
+                "iscrowd": 0,
+                "bbox": [0, 0, 1, 1],
+            }
             for i, a in zip(there, areas, strict=True)
         ]
         rows.append({"image_id": image, "file_name": f"{image}.png", "segments_info": segments})
