@@ -202,7 +202,7 @@ def read_2021(root: Path, stem: str, size_wh: tuple[int, int], notes: Notes) -> 
                 raise Fault("instance: id twice", "the first one is kept; unique ids are right")
             found[str(row.id)] = _instance(root, stem.rpartition("/")[0], row, size_wh)
         except (Fault, GeometryError) as fault:
-            notes.dropped(f"object {row.id}", fault.reason, fault.detail)
+            notes.fault(f"object {row.id}", fault)
     return list(found.values())
 
 

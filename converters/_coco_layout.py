@@ -112,9 +112,10 @@ class PhotoFolder:
         except (OSError, ValueError) as error:
             if isinstance(error, NotADirectoryError) and has_member(self.root / relative):
                 return relative
-            raise Fault("photo: missing", f"no file {relative}; download it, or leave its row out") from error
+            detail = f"no file {relative}; download it, or leave its row out"
+            raise Fault("photo: missing", detail, (relative,)) from error
         if not stat.S_ISREG(found.st_mode):
-            raise Fault("photo: missing", f"{relative} is no file; a picture is right")
+            raise Fault("photo: missing", f"{relative} is no file; a picture is right", (relative,))
         return relative
 
     def is_there(self) -> bool:

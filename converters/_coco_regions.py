@@ -85,7 +85,7 @@ def regions(
         try:
             found.append(_region(image, row, categories, notes, where))
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
     return tuple(found)
 
 

@@ -65,7 +65,7 @@ class CocoSplit:
                 row = _sized(image, self.photos.root / path)
                 record = self.make(row, Photo(path, check_size(row), photo_id(image.file_name)), notes)
             except Fault as fault:
-                notes.dropped(f"image {image.id}", fault.reason, fault.detail)
+                notes.fault(f"image {image.id}", fault)
             else:
                 yield record
 

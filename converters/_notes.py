@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vtinstruct.geometry import GeometryError
 from vtinstruct.record import Drop
 
 
 class Fault(Exception):
-    """Something in a file that cannot be used. `reason` is a short class to count by, `detail` what would be right."""
+    """Something in a file that cannot be used. `reason` is a short class to count by, `detail` what would be right,
+    `looked_for` the photos below the root whose coming would change that."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, looked_for: tuple[str, ...] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.looked_for = reason, detail, looked_for
 
 
 def text_of(data: bytes, name: str, notes: Notes) -> str:
@@ -37,6 +39,11 @@ class Notes:
     def dropped(self, row: str, reason: str, detail: str) -> None:
         """Something was left out."""
         self.report(Drop(self.source, self.split, self.file, row, reason, detail))
+
+    def fault(self, row: str, fault: Fault | GeometryError) -> None:
+        """Something was left out for that fault."""
+        looked_for = fault.looked_for if isinstance(fault, Fault) else ()
+        self.report(Drop(self.source, self.split, self.file, row, fault.reason, fault.detail, looked_for=looked_for))
 
     def mended(self, row: str, reason: str, detail: str) -> None:
         """Something was kept after a repair."""

@@ -57,19 +57,26 @@ class Photos:
 
     def path_of(self, name: str) -> str:
         """The photo's path relative to the root. Raises `Fault` when it is in none of the folders."""
-        for folder in self.folders[:-1]:
+        last, looked_for = Fault("photo: missing", f"no file {name}"), list[str]()
+        for folder in self.folders:
             try:
                 return folder.path_of(name)
             except Fault as fault:
+                last = fault
+                looked_for.extend(fault.looked_for)
                 if fault.reason != "photo: missing":
                     raise
-        return self.folders[-1].path_of(name)
+        raise Fault(last.reason, last.detail, tuple(looked_for))
 
     def photo(self, name: str, identity: str, size_wh: tuple[int, int] | None = None) -> Photo:
         """The photo called `name`; its size from the header where the annotation has none. Raises `Fault`."""
         path = self.path_of(name)
-        size = photo_size(self.folders[0].root / path, name) if size_wh is None else checked_size(*size_wh, name)
-        return Photo(path, size, identity)
+        if size_wh is not None:
+            return Photo(path, checked_size(*size_wh, name), identity)
+        try:
+            return Photo(path, photo_size(self.folders[0].root / path, name), identity)
+        except Fault as fault:  # another file in its place is another photo
+            raise Fault(fault.reason, fault.detail, (path,)) from fault
 
 
 def photos_in(root: Path, folders: Sequence[Candidate], names: Iterable[str], what: str) -> Photos:

@@ -84,7 +84,7 @@ class Asked(Generic[Value]):
                 try:
                     found = self.question(row, notes)
                 except Fault as fault:
-                    notes.dropped(self.row_name(row), fault.reason, fault.detail)
+                    notes.fault(self.row_name(row), fault)
                     continue
                 if found.id in questions:
                     detail = "the first one is kept; unique ids are right"

@@ -183,7 +183,7 @@ class ReferSplit:
             try:
                 photo = Photo(self.photos.path_of(image.file_name), check_size(image), photo_id(image.file_name))
             except Fault as fault:
-                notes.dropped(f"image {image.id}", fault.reason, fault.detail)
+                notes.fault(f"image {image.id}", fault)
             else:
                 yield self._record(image, photo, notes)
 
@@ -203,7 +203,7 @@ class ReferSplit:
                     raise Fault("ref: unknown annotation", f"{unknown} are no annotations of image {image.id}")
                 wanted.append((ref, targets))
             except Fault as fault:
-                notes.dropped(where, fault.reason, fault.detail)
+                notes.fault(where, fault)
         used = {number for _, targets in wanted for number in targets}
         of_instances = Notes(self.source, self.split, self.instances_file, notes.report)
         found = regions(image, [row for row in rows.values() if row.id in used], self.table.categories, of_instances)

@@ -205,7 +205,7 @@ class Slotted(Generic[Slot]):
             try:
                 record = self.make(slot, notes)
             except (Fault, GeometryError) as fault:
-                notes.dropped(self._row(slot), fault.reason, fault.detail)
+                notes.fault(self._row(slot), fault)
             except UnicodeDecodeError as error:  # in what stayed bytes until now
                 notes.dropped(self._row(slot), "row: not UTF-8", f"byte {error.start}; text in UTF-8 is right")
             else:

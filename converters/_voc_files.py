@@ -50,7 +50,7 @@ def read_xml(
         try:
             found.append(_object(element, number, size_wh, notes))
         except (Fault, GeometryError) as fault:
-            notes.dropped(f"object {number}", fault.reason, fault.detail)
+            notes.fault(f"object {number}", fault)
     return size_wh, found
 
 

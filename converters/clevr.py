@@ -89,7 +89,7 @@ class _Split:
                     raise Fault("question: id twice", "the first one is kept; unique ids are right")
                 questions[row.question_index] = _question(row, scene, photo.size_wh, where, notes)
             except Fault as fault:
-                notes.dropped(where, fault.reason, fault.detail)
+                notes.fault(where, fault)
         return Record(
             id=name.rpartition(".")[0],
             source=NAME,

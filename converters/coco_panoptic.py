@@ -111,7 +111,7 @@ def _segments(
                 raise Fault("segment: id twice", "the first one is kept; unique ids are right")
             found[row.id] = _segment(row, masks.get(row.id), categories, image, notes, where)
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
     listed = {row.id for row in rows}
     for number in sorted(set(masks) - listed):
         detail = "its pixels count as void; an id of segments_info is right"

@@ -83,7 +83,7 @@ def _annotation(path: Path, notes: Notes) -> tuple[tuple[int, int], tuple[Region
             edges = (float(xmin - 1), float(ymin - 1), float(xmax), float(ymax))
             inside = clip_box(edges, size_wh)
         except (Fault, GeometryError) as fault:
-            notes.dropped(f"object {n}", fault.reason, fault.detail)
+            notes.fault(f"object {n}", fault)
             continue
         if inside != edges:
             detail = f"{list(edges)} reaches out of {width} x {height}; {list(inside)} is kept"

@@ -104,7 +104,7 @@ class _Split:
             try:
                 questions.append(_question(id_, row, regions, notes))
             except Fault as fault:
-                notes.dropped(f"question {id_}", fault.reason, fault.detail)
+                notes.fault(f"question {id_}", fault)
         return Record(
             id=image_id,
             source=NAME,
@@ -124,7 +124,7 @@ def _objects(image_id: str, graph: GraphRow, size_wh: tuple[int, int], notes: No
         try:
             box = clipped_box((row.x, row.y, row.w, row.h), None, size_wh, notes, where)
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
             continue
         attributes = tuple(dict.fromkeys(one_line(word) for word in row.attributes if word.strip()))
         found[id_] = Region(id=id_, category=one_line(row.name), box_xyxy=box, attributes=attributes)

@@ -125,16 +125,17 @@ class _Reader:
             shard, inner = self.in_shards[name]
             return PhotoFolder(self.root, shard).path_of(inner)
         part = path.rpartition("/")[0].rpartition("/")[2]
-        last = Fault("photo: missing", f"no file {name}")
+        last, looked_for = Fault("photo: missing", f"no file {name}"), list[str]()
         for folder in PHOTO_FOLDERS:
             for place in (folder, f"{folder}/{part}" if folder else part):
                 try:
                     return PhotoFolder(self.root, place).path_of(name)
                 except Fault as fault:
                     last = fault
+                    looked_for.extend(fault.looked_for)
                     if fault.reason != "photo: missing":
                         raise
-        raise last
+        raise Fault(last.reason, last.detail, tuple(looked_for))
 
 
 def _regions(row: PhotoRow, size_wh: tuple[int, int], notes: Notes) -> dict[int, Region]:
@@ -149,7 +150,7 @@ def _regions(row: PhotoRow, size_wh: tuple[int, int], notes: Notes) -> dict[int,
                     raise Fault("object: id twice", "the first one is kept; unique ids are right")
                 found[one.id] = _region(one, floating, size_wh, notes, where)
             except (Fault, GeometryError) as fault:
-                notes.dropped(where, fault.reason, fault.detail)
+                notes.fault(where, fault)
     return found
 
 

@@ -109,7 +109,8 @@ class _Reader:
                 except SourceError as error:
                     raise Fault("photo: path leaves the root", str(error)) from error
                 return f"{stem}{ending}"
-        raise Fault("photo: missing", f"no file {stem}.jpg; its site may not serve it any more")
+        detail = f"no file {stem}.jpg; its site may not serve it any more"
+        raise Fault("photo: missing", detail, tuple(f"{stem}{ending}" for ending in ENDINGS))
 
 
 def _tied(
@@ -125,7 +126,7 @@ def _tied(
                 raise Fault("tie: no such words", f"characters {row[0]} to {row[1]} of {len(caption)}")
             id_ = boxes.region(row, caption[start:stop].strip() if naming else "")
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
             continue
         yield Span(start, stop, (id_,))
 

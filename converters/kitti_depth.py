@@ -78,7 +78,8 @@ class _Split:
             except Fault as fault:
                 if fault.reason != "photo: missing":
                     raise
-        raise Fault("photo: missing", f"no photo of {frame.id}; looked for {', '.join(frame.photos)}")
+        detail = f"no photo of {frame.id}; looked for {', '.join(frame.photos)}"
+        raise Fault("photo: missing", detail, tuple(frame.photos))
 
 
 def _raw_photos(split: str, date: str, drive: str, camera: str, number: str) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ class _Split:
             try:
                 found = _chat(n, row, known, notes)
             except Fault as fault:
-                notes.dropped(f"row {n}", fault.reason, fault.detail)
+                notes.fault(f"row {n}", fault)
                 continue
             chats.append(found)
             captions += _caption(found)

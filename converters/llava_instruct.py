@@ -84,7 +84,7 @@ class _Split:
             try:
                 chats.append(chat(str(n), row.conversations, _words, self.kind, f"row {n}", notes))
             except Fault as fault:
-                notes.dropped(f"row {n}", fault.reason, fault.detail)
+                notes.fault(f"row {n}", fault)
         if not chats:
             raise Fault("conversation: none", f"no readable conversation of {len(slot.rows)}")
         return Record(

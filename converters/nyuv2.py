@@ -204,7 +204,7 @@ class NyuSplit:
                 depth = folder.path_of(pair.depth)
                 size_wh = grey_size(self.root / depth, depth)
             except Fault as fault:
-                notes.dropped(pair.photo, fault.reason, fault.detail)
+                notes.fault(pair.photo, fault)
                 continue
             row = pair.photo.rpartition(".")[0]
             yield Record(

@@ -89,7 +89,7 @@ class _Split:
                 if not 0 <= predicate < len(self.predicates):
                     raise Fault("relation: unknown predicate", f"{predicate}; 0 to {len(self.predicates) - 1} is right")
             except Fault as fault:
-                notes.dropped(f"{where}, relation {list(triple)}", fault.reason, fault.detail)
+                notes.fault(f"{where}, relation {list(triple)}", fault)
                 continue
             builder.space()
             builder.tied(_spoken(parties[0].category), [parties[0].id])

@@ -87,7 +87,7 @@ class _Split:
                 if row.conversations:
                     chats.append(_chat(n, row, found, self.kind, notes))
             except (Fault, GeometryError) as fault:
-                notes.dropped(f"row {n}", fault.reason, fault.detail)
+                notes.fault(f"row {n}", fault)
                 continue
             regions += found
         if not regions:

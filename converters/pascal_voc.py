@@ -97,7 +97,7 @@ class _Split:
         try:
             masks = self._masks(name, size_wh, notes)
         except Fault as fault:
-            notes.dropped("segmentation", fault.reason, fault.detail)
+            notes.fault("segmentation", fault)
             masks = []
         return _joined(found, masks, notes)
 

@@ -141,7 +141,7 @@ class _Split:
             try:
                 questions += [_question(asked, photo.size_wh, regions, notes, where) for asked in _asked(n, row)]
             except (Fault, GeometryError) as fault:
-                notes.dropped(where, fault.reason, fault.detail)
+                notes.fault(where, fault)
         return Record(
             id=image_id,
             source=NAME,

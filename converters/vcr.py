@@ -82,7 +82,7 @@ class _Split:
                     raise Fault("question: id twice", f"{row.annot_id!r:.60}; the first one is kept")
                 questions[row.annot_id] = _question(row, regions)
             except Fault as fault:
-                notes.dropped(f"line {n}", fault.reason, fault.detail)
+                notes.fault(f"line {n}", fault)
         return Record(
             id=path.rpartition("/")[2].rpartition(".")[0],
             source=NAME,
@@ -108,7 +108,7 @@ def _regions(meta: Metadata, size_wh: tuple[int, int], notes: Notes) -> dict[int
             kept = clip_box(edges, size_wh)
             mask = _mask(meta.segms[n] if n < len(meta.segms) else [], size_wh)
         except (Fault, GeometryError) as fault:
-            notes.dropped(f"object {n}", fault.reason, fault.detail)
+            notes.fault(f"object {n}", fault)
             continue
         if max(abs(a - b) for a, b in zip(edges, kept, strict=True)) > 1.0:
             notes.mended(f"object {n}", "box: clipped to the photo", f"{list(edges)} in {size_wh[0]} x {size_wh[1]}")

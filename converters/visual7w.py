@@ -89,7 +89,7 @@ class _Split:
                     raise Fault("question: id twice", "the first one is kept; unique ids are right")
                 questions[asked.qa_id] = self._question(asked, row.image_id, photo.size_wh, regions, notes)
             except (Fault, GeometryError) as fault:
-                notes.dropped(f"question {asked.qa_id}", fault.reason, fault.detail)
+                notes.fault(f"question {asked.qa_id}", fault)
         return Record(
             id=str(row.image_id),
             source=NAME,

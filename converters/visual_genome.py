@@ -192,7 +192,7 @@ def _described(raw: msgspec.Raw, size_wh: tuple[int, int], of: str, notes: Notes
                 raise Fault(reason, f"{row.phrase[:60]!r}; words about one region, once, are right")
             box = clipped_box((row.x, row.y, row.width, row.height), None, size_wh, notes, where)
         except (Fault, GeometryError) as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
             continue
         found[id_] = Region(id=id_, box_xyxy=box, captions=(phrase,))
     return list(found.values())
@@ -221,7 +221,7 @@ def _objects(slot: _Photo, size_wh: tuple[int, int], of: str, notes: Notes) -> l
                 raise Fault(reason, f"names {row.names!r:.60}; one name or more, and one id each, are right")
             box = clipped_box((row.x, row.y, row.w, row.h), None, size_wh, listed, where)
         except (Fault, GeometryError) as fault:
-            listed.dropped(where, fault.reason, fault.detail)
+            listed.fault(where, fault)
             continue
         attributes = dict.fromkeys(word for key in row.ties() for word in said.get(key, ()))
         found[id_] = Region(id=id_, category=name, box_xyxy=box, attributes=tuple(attributes))
@@ -240,7 +240,7 @@ def _questions(raw: msgspec.Raw, of: str, notes: Notes) -> tuple[Question, ...]:
                 raise Fault(reason, f"{row.question[:60]!r}; one answer, and one id each, are right")
             found[number] = question(str(number), asked_words(row.question), [row.answer])
         except Fault as fault:
-            notes.dropped(where, fault.reason, fault.detail)
+            notes.fault(where, fault)
     return tuple(found.values())
 
 

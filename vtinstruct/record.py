@@ -7,6 +7,7 @@ turns records into dialogues by the *facts* a record offers (`facts`). The prose
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Literal, get_args
 
 from vtinstruct.units import Depth, Rle
@@ -201,7 +202,8 @@ class Drop:
     """Something left out or repaired, and why: the unit of the ledger. One line for a person:
 
     `<file>: <row>: <reason>`. `reason` is a short stable class to count by ("polygon: not finite"), `detail` says what
-    was found and what would be right. `repaired` True means kept after a mend (a box clipped to its photo).
+    was found and what would be right. `repaired` True means kept after a mend (a box clipped to its photo). `looked_for`:
+    the photos below the root that were not there; a build that is run again looks whether they have come.
     """
 
     source: str
@@ -212,3 +214,4 @@ class Drop:
     detail: str = ""
     repaired: bool = False
     task: str = ""
+    looked_for: tuple[str, ...] = field(default=(), compare=False)

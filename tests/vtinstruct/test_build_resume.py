@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
-from vtinstruct.build import BuildError, Options, build
+from vtinstruct.build import BuildError, Options, build, choose
 from vtinstruct.build.plan import make_plan
 from vtinstruct.build.progress import Silent
 from vtinstruct.check import check
@@ -51,6 +53,27 @@ def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, wha
     assert listening.chunks == 1
     assert said is None or said in listening.said
     assert check(tmp_path / "out", photos=True).findings == ()
+
+
+@pytest.mark.parametrize("photo_check", [True, False])
+def test_photos_that_come_later_are_built(tmp_path, listening, photo_check):
+    """What a converter looked for in vain is asked for again, in whichever of its folders it comes."""
+    root = tmp_path / "coco"
+    (root / "annotations").mkdir(parents=True)
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 9, "height": 9} for n in (1, 2)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 4, 4], "area": 16, "iscrowd": 0} for n in (1, 2)]
+    whole = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "dog"}]}
+    (root / "annotations" / "instances_val2017.json").write_text(json.dumps(whole))
+    (root / "val2017").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "val2017" / "1.jpg")
+    chosen, options = choose([f"coco_instances={root}"]), Options(("det",), photo_check=photo_check)
+    first = build(chosen, options, tmp_path / "out", Silent())
+    assert [d.reason for d in first.manifest.drops] == ["photo: missing"]
+    assert not build(chosen, options, tmp_path / "out", Silent()).fresh
+    Image.new("RGB", (9, 9)).save(root / "val2017" / "2.jpg")
+    again = build(chosen, options, tmp_path / "out", listening)
+    assert "changed since the last build: val2017/2.jpg" in listening.said
+    assert (again.manifest.drops, again.manifest.files[0].rows) == ((), 2)
 
 
 def test_another_build_replaces_the_first_whole(handmade, tmp_path, bytes_of):

@@ -75,6 +75,7 @@ def _make(job: Job, opened: Opened, path: Path) -> Receipt:
     making = Making(job, opened)
     for record in opened.records(job.start, job.stop, making.drops.append):
         making.take(record)
+    making.intake.missed(path for drop in making.drops for path in drop.looked_for)
     return making.write(path)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +99,11 @@ class Intake:
         if name in ("", ".", "..") or "\\" in name:
             return str(inside(self._root, relative))
         return f"{base}/{name}"
+
+    def missed(self, paths: Iterable[str]) -> None:
+        """Photos that the source looked for in vain: their coming, like a change of those there are, makes a chunk anew."""
+        for path in dict.fromkeys(paths):
+            self._note(self._root / path, path)
 
     def _note(self, path: Path, relative: str) -> None:
         try:

@@ -22,7 +22,8 @@ class Ledger:
     def add(self, drops: Iterable[Drop]) -> None:
         """Write drops in order."""
         for drop in drops:
-            self._file.write(json.dumps(asdict(drop), ensure_ascii=False) + "\n")
+            said = {name: value for name, value in asdict(drop).items() if name != "looked_for"}
+            self._file.write(json.dumps(said, ensure_ascii=False) + "\n")
             self._counts[drop.source, drop.split, drop.task, drop.reason, drop.repaired] += 1
 
     def counts(self) -> tuple[DropCount, ...]:
