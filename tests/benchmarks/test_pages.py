@@ -26,7 +26,11 @@ def test_pages_are_escaped_and_self_contained(data: Path, tmp_path: Path) -> Non
         assert "http://" not in text.replace("http://www.w3.org", "")
         assert "https://" not in text
         assert "default-src 'none'" in text
-    assert (tmp_path / "report.html").read_text().count("data:image/jpeg") >= 6
+    said = (tmp_path / "report.html").read_text()
+    assert said.count("data:image/jpeg") >= 6
+    few = [suite.details.get("few_photos") for suite in read_results(tmp_path / "results.json").suites]
+    assert any(few)  # this dataset is small, and the page says so
+    assert said.count("Few photos: ") >= 1
 
 
 def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_path: Path) -> None:
