@@ -14,7 +14,7 @@ LEARNED_TASKS := caption,det,seg,cond_det,rec,res,reg_box,interactive_seg,keypoi
 LEARN ?= learn
 LEARN_SCENES ?= 8000
 HELD_SCENES ?= 1000
-LEARN_STEPS ?= 2420
+LEARN_STEPS ?= 1300
 
 ABLATE ?= ablate
 ABLATE_SCENES ?= 3000
@@ -50,7 +50,7 @@ quickstart: install
 	@echo '--- answers to held-out scenes, and their scores beside trivial baselines'
 	$(BIN)/refvlm-bench run --checkpoint $(OUT)/model --data $(OUT)/dataset --out $(OUT)/results --limit $(LIMIT) --baselines
 
-# The tiny model's longer run (docs/learning.md): about an hour of one core, on scenes of seed 0, scored on scenes of seed 1.
+# The tiny model's longer run (docs/learning.md): about half an hour of one core, on scenes of seed 0, scored on scenes of seed 1.
 learn: install
 	$(BIN)/vtinstruct sample $(LEARN)/sample --scenes $(LEARN_SCENES) --only $(LEARNED_SOURCES) --workers 2
 	$(BIN)/vtinstruct build $(LEARN)/sample --out $(LEARN)/dataset --tasks $(LEARNED_TASKS) --workers 2
