@@ -132,11 +132,11 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
     def embed(self, batch: Batch, sights: Sights) -> Tensor:
         """Token embeddings (R, T, D), with the prompt encoder's in place of the `[VPT]`s."""
         found = self.get_input_embeddings()(batch.ids)
-        masks = batch.prompts.float() / 255
+        masks = batch.prompts.float() / 255  # (V, S, S), the share of each pixel that is marked
         marks = self.prompts(masks, sights.prompt_map, batch.prompt_owner, batch.extent_wh)  # (V, 10, C)
-        marks = self.projector(marks).flatten(0, 1).to(found.dtype)
-        slots = (batch.ids == self.config.special_ids["[VPT]"])[..., None]  # type: ignore[index]
-        return found.masked_scatter(slots, marks)
+        marks = self.projector(marks).flatten(0, 1).to(found.dtype)  # (V * 10, D)
+        slots = batch.ids == self.config.special_ids["[VPT]"]  # type: ignore[index]  # (R, T)
+        return found.masked_scatter(slots[..., None], marks)
 
     # --- learning -----------------------------------------------------------------------------------------------
 
@@ -155,15 +155,16 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
 
     def word_loss(self, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross entropy of the words to be said, from the states (R, T, D), and their logits (L, vocabulary)."""
-        learned = batch.labels >= 0
-        logits = self.llm.get_output_embeddings()(hidden[learned]).float()
+        learned = batch.labels >= 0  # (R, T), L of them
+        logits = self.llm.get_output_embeddings()(hidden[learned]).float()  # (L, vocabulary)
         count = learned.sum().clamp(min=1)
         return F.cross_entropy(logits, batch.labels[learned], reduction="sum") / count, logits
 
     def unit_losses(self, kind: str, batch: Batch, sights: Sights, hidden: Tensor) -> dict[str, Tensor]:
         """The losses of a decoder, by full name ("box.giou"), from the states (R, T, D) of its references."""
         decoder, refs = self.decoder(kind), batch.references[kind]
-        outputs = decoder(hidden[refs.rows, refs.columns], sights.maps.pick(batch.owner[refs.rows]))
+        queries = hidden[refs.rows, refs.columns]  # (N, D)
+        outputs = decoder(queries, sights.maps.pick(batch.owner[refs.rows]))
         parts = decoder.loss(outputs, refs.targets, refs.groups)
         return {f"{kind}.{name}": value for name, value in parts.items()}
 
@@ -187,9 +188,10 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
             if "corners" not in refs.targets:
                 continue
             owner = batch.owner[refs.rows]  # (N,)
-            aims = heat_targets(refs.targets["corners"], batch.extent_wh[owner], height, width)[:, sights.token_places]
+            aims = heat_targets(refs.targets["corners"], batch.extent_wh[owner], height, width)  # (N, g*g)
+            aims = aims[:, sights.token_places]  # (N, n)
             known = refs.words >= 0  # (N, W)
-            cells = torch.arange(aims.shape[1], device=owner.device)[None, :, None]
+            cells = torch.arange(aims.shape[1], device=owner.device)[None, :, None]  # (1, n, 1)
             # Only the words that are names, and only of their own photo: (N, n, W).
             said = logits[owner[:, None, None], cells, refs.words.clamp(min=0)[:, None]] - whole[owner, :, None]
             names = (aims[..., None] * said).sum(1) * known  # (N, W): mean log-probability where the thing is
@@ -203,9 +205,10 @@ class RefVLMForConditionalGeneration(PreTrainedModel):
         words = embedded.flatten(0, 1)  # (R * T, D)
         photo = sights.tokens.flatten(0, 1).to(words.dtype)  # (P * n, D)
         plan = layout(batch.segments, batch.owner, sights.token_valid)
-        order = torch.cat([block.source.flatten() for block in plan.blocks] or [batch.ids.new_zeros(0)])
+        order = torch.cat([block.source.flatten() for block in plan.blocks] or [batch.ids.new_zeros(0)])  # (K,)
         raster = sights.prompt_map.shape[-2] * sights.prompt_map.shape[-1]
-        places = torch.cat((sights.token_places.repeat(len(sights.tokens)), batch.places.flatten()[order] + raster))
+        seen = sights.token_places.repeat(len(sights.tokens))  # (P * n,)
+        places = torch.cat((seen, batch.places.flatten()[order] + raster))  # (P * n + K,)
         states = self.llm.get_decoder()(
             inputs_embeds=torch.cat((photo, words.index_select(0, order)))[None],
             attention_mask=words.new_zeros(1, 1, 1, 1),  # four axes: ours already, so that none is made
