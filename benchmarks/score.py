@@ -5,13 +5,11 @@ No model and no torch. Memory holds the annotated samples and the rows; answers 
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
 import importlib.metadata
 import multiprocessing
 import platform
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,6 +31,7 @@ from benchmarks.sweep import Key, Stretch, Sweep, Swept, Table, twice
 from benchmarks.truths import Truths, Which
 from benchmarks.truths import read_truths as truths_of
 from vtinstruct.prediction import Header, PredictionsError
+from vtinstruct.values import gc_paused
 from vtinstruct.version import VERSION
 
 EVERYTHING = "all"  # the source of a suite over every task
@@ -60,21 +59,8 @@ def score_file(
     nor on the order of parts. Raises `PredictionsError` or `SuiteError`, each with one line, when there is nothing that
     could be scored."""
     paths = [predictions] if isinstance(predictions, Path) else sorted(predictions)
-    with collector_at_rest():
+    with gc_paused():
         return _scored(paths, dataset, out, options, truths, workers)
-
-
-@contextlib.contextmanager
-def collector_at_rest() -> Generator[None, None, None]:
-    """Answers and run lengths are objects by the hundred thousand, none in a cycle; Python's cycle collector would walk over
-    all of them again and again, a fifth of the time of scoring."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _scored(
@@ -166,7 +152,7 @@ def sweep_all(
 def _sweep_alone(work: tuple[Stretch, Path, Options, Mapping[bytes, str]]) -> Swept:
     piece, root, options, kept = work
     dataset = open_dataset(root, options.splits)[0]
-    with collector_at_rest():
+    with gc_paused():
         return _sweep(piece, dataset, options, read_truths(dataset, options), kept)
 
 

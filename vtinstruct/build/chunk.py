@@ -9,10 +9,7 @@ nor the worker matters. Everything left out becomes a `Drop`.
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +30,7 @@ from vtinstruct.shards import BATCH_ROWS, ShardWriter
 from vtinstruct.source import Opened, SourceError
 from vtinstruct.task import Setting
 from vtinstruct.templates import Wordings
+from vtinstruct.values import gc_paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +75,6 @@ def _make(job: Job, opened: Opened, path: Path) -> Receipt:
         making.take(record)
     making.intake.missed(path for drop in making.drops for path in drop.looked_for)
     return making.write(path)
-
-
-@contextmanager
-def gc_paused() -> Generator[None, None, None]:
-    """No collections of cycles inside."""
-    # Records and dialogues form no cycles, and the collector walks all of an opened source again and again: 30 % of a
-    # chunk's time.
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def open_split(split: PlannedSplit) -> Opened:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vtinstruct.build.chunk import Job, Making, gc_paused, open_split
+from vtinstruct.build.chunk import Job, Making, open_split
 from vtinstruct.build.exclude import write_excluded
 from vtinstruct.build.plan import Plan, PlannedSplit
 from vtinstruct.record import Drop
+from vtinstruct.values import gc_paused
 
 RUNS, RUN = 16, 8  # so many stretches of so many records
 COPY_BYTES_PER_SECOND = 300e6  # of chunks into shards: two hashes, a read and a write
