@@ -18,6 +18,7 @@ from PIL import Image
 from converters._coco_layout import PhotoFolder
 from converters._notes import Fault, Notes
 from converters._photos import photo_size
+from converters._pictures import grey_size
 from vtinstruct.geometry import rle_area, rle_box, rles_of_label_map
 from vtinstruct.record import Category, Photo, Region
 from vtinstruct.source import SourceError, inside
@@ -36,7 +37,7 @@ def below(root: Path, relative: str) -> Path:
     except (OSError, ValueError) as error:
         raise Fault("file: no name", f"{relative[:80]!r}: {error}") from error
     if not path.is_file():
-        raise Fault("file: missing", f"no file {relative}; download it, or leave its photo out")
+        raise Fault("file: missing", f"no file {relative}; download it, or leave its photo out", (relative,))
     return path
 
 
@@ -70,6 +71,15 @@ def read_colours(root: Path, relative: str) -> NDArray[np.uint8]:
 def header_size(root: Path, relative: str, what: str = "photo") -> tuple[int, int]:
     """(width, height) in pixels as stored of the picture at `relative`, from its header alone. Raises `Fault`."""
     return photo_size(root / relative, relative, what)
+
+
+def size_with_depth(root: Path, photo: str, depth: str) -> tuple[int, int]:
+    """(width, height) of the photo at `photo`, which its 16-bit depth picture must have too; by their headers. Raises `Fault`."""
+    size_wh, depth_wh = header_size(root, photo), grey_size(below(root, depth), depth)
+    if depth_wh != size_wh:
+        detail = f"{photo} is {size_wh}, {depth} {depth_wh} (width, height); one size is right"
+        raise Fault("photo: another size", detail)
+    return size_wh
 
 
 def photo_like(root: Path, relative: str, identity: str, labels: NDArray[Any], name: str) -> Photo:

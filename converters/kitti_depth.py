@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters._coco_layout import PhotoFolder, names_in
-from converters._label_maps import below, files_below, first_folder, header_size
+from converters._label_maps import files_below, first_folder, header_size, size_with_depth
 from converters._notes import Fault, Notes
-from converters._pictures import grey_size
 from converters._rows import Slotted
 from vtinstruct.record import Drop, Origin, Photo, Record
 from vtinstruct.source import Source, SourceError
@@ -60,13 +59,11 @@ class _Split:
 
     def record(self, frame: Frame, notes: Notes) -> Record:
         photo, depth = self._photo(frame), None
-        size_wh = header_size(self.root, photo)
         if frame.depth:
-            depth_size = grey_size(below(self.root, frame.depth), frame.depth)
-            if depth_size != size_wh:
-                detail = f"{photo} is {size_wh}, {frame.depth} {depth_size} (width, height); one size is right"
-                raise Fault("photo: another size", detail)
+            size_wh = size_with_depth(self.root, photo, frame.depth)
             depth = Depth(frame.depth, METRES_PER_LEVEL)
+        else:
+            size_wh = header_size(self.root, photo)
         origin = Origin(frame.depth or photo, frame.id)
         return Record(frame.id, NAME, self.split, LICENCE, origin, Photo(photo, size_wh, frame.identity), depth=depth)
 

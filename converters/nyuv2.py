@@ -17,7 +17,7 @@ from pathlib import Path
 
 from converters import _nyu_hdf5, _nyu_raw
 from converters._coco_layout import PhotoFolder, names_in
-from converters._label_maps import header_size
+from converters._label_maps import size_with_depth
 from converters._notes import Fault, Notes
 from converters._nyu_hdf5 import Stored
 from converters._nyu_raw import Raw
@@ -136,10 +136,7 @@ def _raw(root: Path) -> Slotted[Raw]:
     def make(frame: Raw, notes: Notes) -> Record:
         folder = PhotoFolder(root, "")
         photo, depth = folder.path_of(frame.photo), folder.path_of(frame.depth)
-        size_wh, depth_size = header_size(root, photo), grey_size(root / depth, depth)
-        if size_wh != depth_size:
-            detail = f"{photo} is {size_wh}, {depth} {depth_size} (width, height); one size is right"
-            raise Fault("photo: another size", detail)
+        size_wh = size_with_depth(root, photo, depth)
         identity = f"{NAME}:raw/{frame.photo.rpartition('.')[0]}"
         origin, unit = Origin(frame.depth, frame.name), Depth(f"{depth}/{_nyu_raw.CODE}", 1.0)
         return Record(frame.name, NAME, split, LICENCE, origin, Photo(photo, size_wh, identity), depth=unit)
@@ -200,7 +197,7 @@ class NyuSplit:
             try:
                 photo = folder.path_of(pair.photo)
                 if not (self.root / pair.depth).exists():
-                    raise Fault("depth: missing", f"no file {pair.depth} for {pair.photo}")
+                    raise Fault("depth: missing", f"no file {pair.depth} for {pair.photo}", (pair.depth,))
                 depth = folder.path_of(pair.depth)
                 size_wh = grey_size(self.root / depth, depth)
             except Fault as fault:

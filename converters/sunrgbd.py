@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from converters._coco_layout import PhotoFolder, names_in
-from converters._label_maps import header_size
+from converters._label_maps import size_with_depth
 from converters._notes import Fault, Notes
-from converters._pictures import grey_size
 from converters._rows import Slotted
 from vtinstruct.record import Drop, Origin, Photo, Record
 from vtinstruct.source import Source, SourceError, inside
@@ -55,10 +54,7 @@ class _Split:
         photo = PhotoFolder(self.root, "").path_of(self._only(f"{folder}/image", (".jpg", ".jpeg", ".png"), notes))
         depth_folder = next((name for name in DEPTHS if (self.root / folder / name).is_dir()), DEPTHS[0])
         depth = PhotoFolder(self.root, "").path_of(self._only(f"{folder}/{depth_folder}", (".png",), notes))
-        size_wh, depth_size = header_size(self.root, photo), grey_size(self.root / depth, depth)
-        if depth_size != size_wh:
-            detail = f"{photo} is {size_wh}, {depth} {depth_size} (width, height); one size is right"
-            raise Fault("photo: another size", detail)
+        size_wh = size_with_depth(self.root, photo, depth)
         return Record(
             id=frame,
             source=NAME,
@@ -74,7 +70,8 @@ class _Split:
         names = [name for name in names_in(self.root / folder) if name.lower().endswith(endings)]
         if not names:
             what = "photo" if folder.endswith("/image") else "depth"
-            raise Fault(f"{what}: missing", f"no picture in {folder}; download it, or leave its frame out")
+            detail = f"no picture in {folder}; download it, or leave its frame out"
+            raise Fault(f"{what}: missing", detail, (folder,))
         if len(names) > 1:
             notes.mended(folder, "frame: several pictures", f"{', '.join(names[:3])}; one is right, the first is read")
         return f"{folder}/{names[0]}"

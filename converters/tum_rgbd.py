@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from converters._coco_layout import PhotoFolder, names_in
-from converters._label_maps import below, header_size
-from converters._notes import Fault, Notes
-from converters._pictures import grey_size
+from converters._label_maps import size_with_depth
+from converters._notes import Notes
 from converters._rows import Slotted
 from vtinstruct.record import Drop, Origin, Photo, Record
 from vtinstruct.source import Source, SourceError, inside
@@ -52,11 +51,7 @@ class _Split:
 
     def record(self, frame: Frame, notes: Notes) -> Record:
         photo = PhotoFolder(self.root, "").path_of(frame.photo)
-        size_wh = header_size(self.root, photo)
-        depth_size = grey_size(below(self.root, frame.depth), frame.depth)
-        if depth_size != size_wh:
-            detail = f"{photo} is {size_wh}, {frame.depth} {depth_size} (width, height); one size is right"
-            raise Fault("photo: another size", detail)
+        size_wh = size_with_depth(self.root, photo, frame.depth)
         return Record(
             id=frame.id,
             source=NAME,

@@ -76,6 +76,23 @@ def test_photos_that_come_later_are_built(tmp_path, listening, photo_check):
     assert (again.manifest.drops, again.manifest.files[0].rows) == ((), 2)
 
 
+def test_depth_pictures_that_come_later_are_built(tmp_path, listening):
+    root = tmp_path / "tum"
+    for folder, mode in (("rgb", "RGB"), ("depth", "I;16")):
+        (root / folder).mkdir(parents=True)
+        (root / f"{folder}.txt").write_text("".join(f"{n}.0 {folder}/{n}.png\n" for n in (1, 2)))
+        for n in (1, 2):
+            Image.new(mode, (9, 9), 1).save(root / folder / f"{n}.png")
+    (root / "depth" / "2.png").rename(tmp_path / "aside.png")
+    chosen, options = choose([f"tum_rgbd={root}"]), Options(("depth",))
+    first = build(chosen, options, tmp_path / "out", Silent())
+    assert [d.reason for d in first.manifest.drops] == ["file: missing"]
+    (tmp_path / "aside.png").rename(root / "depth" / "2.png")
+    again = build(chosen, options, tmp_path / "out", listening)
+    assert "changed since the last build: depth/2.png" in listening.said
+    assert (again.manifest.drops, again.manifest.files[0].rows) == ((), 2)
+
+
 def test_another_build_replaces_the_first_whole(handmade, tmp_path, bytes_of):
     for number in range(3):
         handmade.add(number)
