@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,6 +31,7 @@ _LETTER = np.zeros(256, bool)
 _LETTER[[*range(ord("A"), ord("Z") + 1), *range(ord("a"), ord("z") + 1), ord("_")]] = True
 _OPENING, _CLOSING, _QUOTE = 0x7B, 0x7D, 0x22
 
+Row = TypeVar("Row")
 Places = NDArray[np.int64]
 
 
@@ -51,9 +52,14 @@ class Piece:
     def rows(self) -> list[msgspec.Raw]:
         """The bytes of every row, to keep. Raises `NoJson`."""
         try:
-            rows = _ROWS.decode(bytes(self.text))
+            return self.decoded(_ROWS, keep=True)
         except (msgspec.DecodeError, RecursionError) as error:
             raise NoJson(str(error)) from error
+
+    def decoded(self, decoder: msgspec.json.Decoder[list[Row]], keep: bool = False) -> list[Row]:
+        """The rows as `decoder` reads them; `keep` those that hold on to bytes of the text. Raises its errors, and `NoJson`
+        when they are not as many as the braces say."""
+        rows = decoder.decode(bytes(self.text) if keep else self.text)
         if len(rows) != len(self.offsets):
             raise NoJson(f"{len(rows)} rows where braces say {len(self.offsets)}")
         return rows

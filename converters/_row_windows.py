@@ -76,10 +76,7 @@ def _sound(
 ) -> list[tuple[int, Any]]:
     """The rows of a piece that can be read, each with its place in it."""
     try:
-        rows = decoder.decode(piece.text)
+        return list(enumerate(piece.decoded(decoder)))
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = ((n, decoded_row(raw, row_type, f"row {seen + n}", notes)) for n, raw in enumerate(piece.rows()))
         return [(n, row) for n, row in found if row is not None]
-    if len(rows) != len(piece.offsets):
-        raise NoJson(f"{len(rows)} rows where braces say {len(piece.offsets)}")
-    return list(enumerate(rows))
