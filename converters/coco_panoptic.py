@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters._coco_json import CategoryRow, ImageRow
-from converters._coco_layout import LAYOUT, find_splits
+from converters._coco_layout import LAYOUT, annotation_file, file_ends, find_splits
 from converters._coco_regions import clipped_box
 from converters._coco_split import ANNOTATION_LICENCE, CocoSplit, open_table
 from converters._notes import Fault, Notes
 from converters._pictures import read_rgb
 from vtinstruct.geometry import GeometryError, rles_of_label_map
-from vtinstruct.record import Origin, Photo, Record, Region
+from vtinstruct.record import Drop, Origin, Photo, Record, Region
 from vtinstruct.source import Source, SourceError, inside
 from vtinstruct.units import Rle
 
@@ -47,8 +47,25 @@ class PanopticRow(msgspec.Struct, gc=False):
 
 
 def find(root: Path) -> tuple[str, ...]:
-    """The splits whose file is there."""
-    return find_splits(root, KIND, SPLITS)
+    """The splits whose file is there; files of instances under panoptic's name are none."""
+    return tuple(split for split in find_splits(root, KIND, SPLITS) if not _holds_instances(root, split))
+
+
+def _holds_instances(root: Path, split: str) -> bool:
+    """Whether `panoptic_<split>.json` is what panopticapi's `panoptic2detection_coco_format.py` writes beside a panoptic file:
+    the same segments once more, each a row of its own with its mask in it."""
+    ends = file_ends(annotation_file(root, KIND, split))
+    return b'"segmentation"' in ends and b'"segments_info"' not in ends
+
+
+def _not_read(root: Path, split: str) -> list[Drop]:
+    """Of the files that `find` leaves out, one fault each, told with the first split."""
+    if split not in find(root)[:1]:
+        return []
+    left_out = [other for other in find_splits(root, KIND, SPLITS) if _holds_instances(root, other)]
+    names = [annotation_file(root, KIND, other).relative_to(root).as_posix() for other in left_out]
+    detail = "its rows have masks of their own and no segments_info; rows that name an id picture are right"
+    return [Drop(NAME, split, name, "", "file: instances, not panoptic", detail) for name in names]
 
 
 def open_split(root: Path, split: str) -> CocoSplit:
@@ -77,7 +94,9 @@ def open_split(root: Path, split: str) -> CocoSplit:
         )
 
     vocabulary = tuple(row.category() for row in table.categories.values())
-    return CocoSplit(NAME, split, relative, (path,), vocabulary, table.images, photos, make, faults)
+    return CocoSplit(
+        NAME, split, relative, (path,), vocabulary, table.images, photos, make, [*faults, *_not_read(root, split)]
+    )
 
 
 def read_ids(root: Path, relative: str, size_wh: tuple[int, int]) -> NDArray[np.uint32]:

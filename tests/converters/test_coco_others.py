@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.converters.coco_files import SIZE_WH, annotation, content, read, reasons, write
+from vtinstruct import plugins
 from vtinstruct.geometry import decode_rle
 from vtinstruct.source import SourceError
 
@@ -95,6 +97,27 @@ def panoptic(root: Path, segments: list[dict[str, Any]], picture: np.ndarray | N
 def segment(number: int, category_id: int = 187, **changes: Any) -> dict[str, Any]:
     row = {"id": number, "category_id": category_id, "area": 80, "bbox": [0, 0, 8, 10], "iscrowd": 0}
     return {key: value for key, value in (row | changes).items() if value is not ...}
+
+
+def test_instances_in_panoptics_name_are_told_and_left_out(tmp_path: Path) -> None:
+    """panopticapi's own converter writes `panoptic_coco_detection_format.json` beside the file it reads."""
+    panoptic(tmp_path, [segment(5), segment(NUMBER)])
+    alone, _ = read("coco_panoptic", tmp_path)
+    other = tmp_path / "annotations" / "panoptic_coco_detection_format.json"
+    other.write_text(json.dumps(content([annotation(0, category_id=187)])))
+    source = plugins.load("converters", "coco_panoptic")
+    assert source.find(tmp_path) == ("val2017",)
+    opened = source.open(tmp_path, "val2017")
+    assert list(opened.records(0, len(opened), pytest.fail)) == alone
+    (fault,) = opened.faults
+    assert (fault.file, fault.reason) == (f"annotations/{other.name}", "file: instances, not panoptic")
+    # a panoptic file without its pictures is still an error and no instances
+    (tmp_path / "annotations" / "panoptic_own.json").write_text(
+        json.dumps(content([{"image_id": 7, "file_name": "7.png", "segments_info": [segment(5)]}]))
+    )
+    assert source.find(tmp_path) == ("val2017", "own")
+    with pytest.raises(SourceError, match="no folder of id pictures"):
+        source.open(tmp_path, "own")
 
 
 def test_segments_have_their_pixels(tmp_path: Path) -> None:
