@@ -76,8 +76,3 @@ def padded(rows: Sequence[NDArray[np.int64]], fill: int) -> Tensor:
     for n, row in enumerate(rows):
         table[n, : len(row)] = row
     return torch.from_numpy(table)
-
-
-def stack_masks(masks: Sequence[NDArray[np.uint8]], side: int) -> Tensor:
-    """Masks as one tensor (V, side, side) uint8."""
-    return torch.from_numpy(np.stack(masks)) if masks else torch.zeros(0, side, side, dtype=torch.uint8)

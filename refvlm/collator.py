@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refvlm.batch import Batch, References, padded, stack_masks
+from refvlm.batch import Batch, References, padded
 from refvlm.decoders._contract import Decoder, DepthMap, Value
 from refvlm.processing import Encoded, Question, RefVLMProcessor
 from refvlm.router import Router
+from refvlm.share import Share, squares_of
 from vtinstruct.columns import render_messages
 from vtinstruct.dialogue import Dialogue
+from vtinstruct.geometry import Letterbox
 from vtinstruct.units import Depth, Unit
 
 
@@ -54,17 +56,17 @@ class Collator:
     def __call__(self, seen: Sequence[Seen]) -> Batch:
         """A batch of one row per photo."""
         rows = [_Row(self, item) for item in seen]
-        photos = [item.photo for item in seen]
+        photos, side = [item.photo for item in seen], self.processor.photo_side
         return Batch(
             photos=self.processor.squares(photos),
             extent_wh=self.processor.extents([row.frame for row in rows]),
             frames=tuple(row.frame for row in rows),
             owner=torch.arange(len(rows)),
-            ids=padded([row.ids for row in rows], self.processor.special_ids()["<|pad|>"]),
+            ids=padded([row.ids for row in rows], self.processor.pad_id),
             segments=padded([row.segments for row in rows], 0),
             places=padded([row.places for row in rows], 0),
             labels=padded([row.labels for row in rows], -100),
-            prompts=stack_masks([mask for row in rows for mask in row.prompts], self.processor.photo_side),
+            prompts=torch.from_numpy(squares_of([share for row in rows for share in row.prompts], side)),
             prompt_owner=torch.tensor([r for r, row in enumerate(rows) for _ in row.prompts], dtype=torch.long),
             references=self._references(rows),
         )
@@ -73,16 +75,8 @@ class Collator:
         found: dict[str, References] = {}
         for kind, decoder in self.decoders.items():
             told = [(r, told) for r, row in enumerate(rows) for told in row.told if told.kind == kind]
-            parts = [
-                decoder.targets([t.value for t in row.told if t.kind == kind], row.frame)
-                for row in rows
-                if row.frame and any(t.kind == kind for t in row.told)
-            ]
             if not told and not self.every_kind:
                 continue
-            if not told:
-                side = self.processor.photo_side
-                parts = [decoder.targets([], self.processor.frame((side, side)))]
             numbers: dict[tuple[int, int], int] = {}
             groups = [numbers.setdefault((r, t.group), len(numbers)) for r, t in told]
             found[kind] = References(
@@ -90,20 +84,22 @@ class Collator:
                 torch.tensor([t.column for _, t in told], dtype=torch.long),
                 torch.tensor(groups, dtype=torch.long),
                 padded([t.words for _, t in told], -1),
-                {name: torch.cat([part[name] for part in parts]) for name in parts[0]},
+                decoder.targets([t.value for _, t in told], [t.frame for _, t in told], self.processor.photo_side),
             )
         return found
 
 
 @dataclass(frozen=True)
 class _Told:
-    """One reference with geometry: column of its `<REF>`, kind, group in the row, its concept's tokens, the loaded unit."""
+    """One reference with geometry: column of its `<REF>`, kind, group in the row, its concept's tokens, the loaded unit and
+    its photo's frame."""
 
     column: int
     kind: str
     group: int
     words: NDArray[np.int64]
     value: Value
+    frame: Letterbox
 
 
 class _Row:
@@ -114,7 +110,7 @@ class _Row:
         self.frame = None if seen.photo is None else processor.frame((seen.photo.shape[1], seen.photo.shape[0]))
         ids: list[NDArray[np.int64]] = []
         learn: list[NDArray[np.bool_]] = []
-        self.prompts: list[NDArray[np.uint8]] = []
+        self.prompts: list[Share] = []
         self.told: list[_Told] = []
         length = groups = 0
         for dialogue in seen.dialogues:
@@ -124,7 +120,7 @@ class _Row:
                 continue
             if seen.photo is not None:
                 size_wh = (seen.photo.shape[1], seen.photo.shape[0])
-                self.prompts += [processor.prompt_square(prompt, size_wh) for _, prompt in dialogue.prompts()]
+                self.prompts += [processor.prompt_share(prompt, size_wh) for _, prompt in dialogue.prompts()]
             groups = self._tell(collator, dialogue, encoded, length, groups)
             ids.append(encoded.ids)
             learn.append(encoded.learn)
@@ -141,13 +137,14 @@ class _Row:
             routes = collator.router.read(encoded.ids[start:stop].tolist())
             for route in routes:
                 _, triplet, reference = next(references)
-                if reference.unit is None or triplet.kind not in collator.decoders:
+                if self.frame is None or reference.unit is None or triplet.kind not in collator.decoders:
                     continue
                 value = _value(reference.unit, collator.load_depth)
                 if value is None:
                     continue
                 words = encoded.ids[start + route.phrase[0] : start + route.phrase[1]]
-                self.told.append(_Told(offset + start + route.position, route.kind, groups + route.group, words, value))
+                column, group = offset + start + route.position, groups + route.group
+                self.told.append(_Told(column, route.kind, group, words, value, self.frame))
             groups += max((route.group for route in routes), default=-1) + 1
         return groups
 

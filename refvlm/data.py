@@ -77,7 +77,7 @@ class Shelf:
 
     def photo(self, photo: StoredPhoto) -> NDArray[np.uint8]:
         """A photo's pixels (H, W, 3). Raises `PhotoError` with its name."""
-        return np.asarray(open_photo(self.root, photo), np.uint8)
+        return np.array(open_photo(self.root, photo), np.uint8)
 
     def load_depth(self, depth: Depth) -> NDArray[np.float32]:
         """A depth map in metres, or a relative one as inverse depth above 0 (its shift is free); 0 where it is not known.

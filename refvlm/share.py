@@ -1,14 +1,16 @@
 """How much of every pixel of a square a photo's mask covers, found where the mask is and nowhere else.
 
-The numbers are those of Pillow's box filter over the whole photo (`Resample.c`, in fixed point), along rows first: Pillow 13
-goes along columns first where that is less work, and is then up to one of 255 levels away (`tests/refvlm/test_share.py`).
-Most masks are small and come as run lengths, which give their part of the photo without all of it.
+The numbers are those of a box filter over the whole photo, rounded once. Pillow's (`Resample.c`) rounds after each axis, in
+fixed point, and is up to one of 255 levels away (`tests/refvlm/test_share.py`). Most masks are small and come as run
+lengths, which give their part of the photo without all of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,8 @@ from numpy.typing import NDArray
 from vtinstruct.geometry import Letterbox, rle_runs
 from vtinstruct.units import Rle
 
-Ints = NDArray[np.int32]
-BITS = 22  # of Pillow's fixed point
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Share:
     """How much a mask covers of the square's pixels from row `top` and column `left` on, (h, w) of 0..255; of all others it
     covers nothing."""
 
-    levels: NDArray[np.uint8]
+    levels: Bytes
     top: int
     left: int
 
-    def paste(self, square: NDArray[np.uint8], levels: NDArray[np.uint8]) -> None:
+    def paste(self, square: Bytes, levels: Bytes) -> None:
         """Put `levels`, of these pixels, into a square (side, side)."""
         height, width = levels.shape
         square[self.top : self.top + height, self.left : self.left + width] = levels
@@ -69,54 +71,63 @@ def share_of_rle(rle: Rle, frame: Letterbox) -> Share:
 def _share(part: NDArray[np.bool_], left: int, top: int, frame: Letterbox) -> Share:
     """The share of the mask whose part `part` (w, h), by columns, begins at column `left` and row `top` of the photo and
     touches all four sides. However much its photo shrinks, it keeps some weight."""
-    levels = part.view(np.uint8) * np.int32(255)
-    levels, begin_x = _averages(levels, left, frame.size_wh[0], frame.scaled_wh[0])
-    turned, begin_y = _averages(levels.T, top, frame.size_wh[1], frame.scaled_wh[1])
-    if turned.any():
-        return Share(turned.astype(np.uint8), begin_y, begin_x)
+    across, down = (_Bins.of(size, scaled) for size, scaled in zip(frame.size_wh, frame.scaled_wh, strict=True))
+    # Counts of photo pixels; mostly they fit into bytes, and bytes are added many at a time.
+    counts = part.view(np.uint8) if across.most * down.most < 256 else part.astype(np.int64)
+    counts, column, wide = across.summed(counts, left)
+    counts, row, high = down.summed(np.ascontiguousarray(counts.T), top)
+    if across.most == down.most == 1:
+        return Share(counts * np.uint8(255), row, column)
+    levels = counts * (np.float32(255) / np.outer(high, wide).astype(np.float32))
+    levels += np.float32(0.5)
+    if levels.max() >= 1:
+        return Share(levels.astype(np.uint8), row, column)
     # smaller than 1/510 of one square pixel: keep the one it lies in
-    column, row = np.argwhere(part).mean(0) + np.array([left, top])
+    x, y = np.argwhere(part).mean(0) + np.array([left, top])
     scale_x, scale_y = (scaled / size for scaled, size in zip(frame.scaled_wh, frame.size_wh, strict=True))
-    return Share(np.ones((1, 1), np.uint8), int(row * scale_y), int(column * scale_x))
+    return Share(np.ones((1, 1), np.uint8), int(y * scale_y), int(x * scale_x))
 
 
-def _averages(levels: Ints, begin: int, size: int, scaled: int) -> tuple[Ints, int]:
-    """Levels (n, m) of the pixels from `begin` on of an axis of `size` as averages over its `scaled` pixels: those that see
-    any of them, and the first one's place."""
-    if size == scaled:
-        return levels, begin
-    starts, stops, weights = _bins(size, scaled)
-    first = int(np.searchsorted(stops, begin, side="right"))
-    last = int(np.searchsorted(starts, begin + len(levels), side="left"))
-    sums = np.zeros((len(levels) + 1, levels.shape[1]), np.int32)
-    np.cumsum(levels, axis=0, out=sums[1:])
-    low = np.clip(starts[first:last] - begin, 0, len(levels))
-    high = np.clip(stops[first:last] - begin, 0, len(levels))
-    found = sums[high]
-    found -= sums[low]
-    found *= weights[first:last, None]
-    found += 1 << (BITS - 1)
-    found >>= BITS
-    return found, first
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """Of each of the scaled pixels of an axis the first and the last but one of the photo's pixels whose average it is,
+    `starts` and `stops`, and how many the widest sees, `most`."""
+
+    starts: Ints
+    stops: Ints
+    most: int
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def of(size: int, scaled: int) -> _Bins:
+        """As Pillow's box filter cuts an axis of `size` pixels into `scaled`."""
+        step = size / scaled
+        wide = max(step, 1.0)
+        middles = (np.arange(scaled) + 0.5) * step
+        starts = np.maximum((middles - wide * 0.5 + 0.5).astype(np.int64), 0)
+        stops = np.minimum((middles + wide * 0.5 + 0.5).astype(np.int64), size)
+        # the filter is 1 over -0.5 < x <= 0.5
+        starts += (starts - middles + 0.5) * (1.0 / wide) <= -0.5
+        stops -= (stops - 1 - middles + 0.5) * (1.0 / wide) > 0.5
+        return _Bins(starts, stops, int((stops - starts).max()))
+
+    def summed(self, counts: NDArray[Any], begin: int) -> tuple[NDArray[Any], int, Ints]:
+        """Counts (n, m) of the photo's pixels from `begin` on, added up over the scaled pixels that see any of them: the
+        sums, the first one's place, and how many pixels of the photo each sees, inside of `counts` or not."""
+        first = int(np.searchsorted(self.stops, begin, side="right"))
+        last = int(np.searchsorted(self.starts, begin + len(counts), side="left"))
+        low = np.maximum(self.starts[first:last] - begin, 0)
+        seen = np.minimum(self.stops[first:last] - begin, len(counts)) - low
+        sums = counts.take(low, 0)
+        for step in range(1, int(seen.max())):
+            more = np.flatnonzero(seen > step)
+            sums[more] += counts.take(low[more] + step, 0)
+        return sums, first, self.stops[first:last] - self.starts[first:last]
 
 
-@lru_cache(maxsize=256)
-def _bins(size: int, scaled: int) -> tuple[Ints, Ints, Ints]:
-    """Of each of `scaled` pixels the first and the last but one of `size` pixels whose average it is, and their weight."""
-    step = size / scaled
-    wide = max(step, 1.0)
-    middles = (np.arange(scaled) + 0.5) * step
-    starts = np.maximum((middles - wide * 0.5 + 0.5).astype(np.int32), 0)
-    stops = np.minimum((middles + wide * 0.5 + 0.5).astype(np.int32), size)
-    # the filter is 1 over -0.5 < x <= 0.5
-    starts += (starts - middles + 0.5) * (1.0 / wide) <= -0.5
-    stops -= (stops - 1 - middles + 0.5) * (1.0 / wide) > 0.5
-    weights = (0.5 + 1.0 / (stops - starts) * (1 << BITS)).astype(np.int32)
-    return starts.astype(np.int32), stops.astype(np.int32), weights
-
-
-def square_of(share: Share, side: int) -> NDArray[np.uint8]:
-    """The whole square, (side, side) of 0..255."""
-    square = np.zeros((side, side), np.uint8)
-    share.paste(square, share.levels)
-    return square
+def squares_of(shares: Sequence[Share], side: int) -> Bytes:
+    """The whole squares, (N, side, side) of 0..255."""
+    squares = np.zeros((len(shares), side, side), np.uint8)
+    for square, share in zip(squares, shares, strict=True):
+        share.paste(square, share.levels)
+    return squares

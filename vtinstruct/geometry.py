@@ -271,13 +271,15 @@ class Letterbox:
         scale = self.side / max(width, height)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
-    def _scale(self) -> FloatArray:
+    @property
+    def scale_xy(self) -> FloatArray:
+        """Pixels of the square to one of the photo, (2,)."""
         return np.asarray(self.scaled_wh, dtype=np.float64) / np.asarray(self.size_wh, dtype=np.float64)
 
     def to_square(self, points_xy: FloatArray) -> FloatArray:
         """Original pixel edges (..., 2) -> the square's pixel edges (..., 2)."""
-        return points_xy * self._scale()
+        return points_xy * self.scale_xy
 
     def to_photo(self, points_xy: FloatArray) -> FloatArray:
         """The square's pixel edges (..., 2) -> original pixel edges (..., 2)."""
-        return points_xy / self._scale()
+        return points_xy / self.scale_xy

@@ -56,8 +56,9 @@ class Decoder(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
-        """Units of one photo as tensors with a first axis of `len(units)`; to be concatenated over a batch."""
+    def targets(units: Sequence[Value], frames: Sequence[Letterbox], side: int) -> dict[str, Tensor]:
+        """Units as tensors with a first axis of `len(units)`; `frames[n]` is the frame of unit n's photo, and all are
+        squares of `side` pixels."""
 
     @abstractmethod
     def forward(self, queries: Tensor, view: View) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from refvlm.decoders._contract import Decoder, Found, Value
@@ -16,10 +17,15 @@ from vtinstruct.geometry import Letterbox
 from vtinstruct.units import Box
 
 
-def square_corners(boxes_xyxy: Sequence[Sequence[float]], frame: Letterbox) -> Tensor:
-    """Boxes in absolute pixel edges -> corners as shares of the square, (N, 4) float32."""
+def square_corners(boxes_xyxy: Sequence[Sequence[float]], frames: Sequence[Letterbox], side: int) -> Tensor:
+    """Boxes in absolute pixel edges of the frames' photos -> corners as shares of the square, (N, 4) float32."""
     points = np.asarray(boxes_xyxy, np.float64).reshape(-1, 2, 2)
-    return torch.from_numpy((frame.to_square(points) / frame.side).reshape(-1, 4)).float()
+    return torch.from_numpy((points * scales_xy(frames)[:, None] / side).reshape(-1, 4)).float()
+
+
+def scales_xy(frames: Sequence[Letterbox]) -> NDArray[np.float64]:
+    """Pixels of the square to one of each frame's photo, (N, 2)."""
+    return np.asarray([frame.scale_xy for frame in frames], np.float64).reshape(-1, 2)
 
 
 def photo_box(corners: Tensor, frame: Letterbox) -> Box:
@@ -41,8 +47,8 @@ class BoxDecoder(Decoder):
         self.locator = Locator(query_width, width, **settings)
 
     @staticmethod
-    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
-        return {"corners": square_corners([unit.box_xyxy for unit in units if isinstance(unit, Box)], frame)}
+    def targets(units: Sequence[Value], frames: Sequence[Letterbox], side: int) -> dict[str, Tensor]:
+        return {"corners": square_corners([unit.box_xyxy for unit in units if isinstance(unit, Box)], frames, side)}
 
     def forward(self, queries: Tensor, view: View) -> Located:
         return self.locator(queries, view)

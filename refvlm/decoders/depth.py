@@ -35,14 +35,14 @@ class DepthDecoder(Decoder):
         self.out = nn.Conv2d(width, 1, 1)
 
     @staticmethod
-    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
-        maps = torch.zeros(len(units), frame.side, frame.side)
-        width, height = frame.scaled_wh
-        for n, unit in enumerate(units):
+    def targets(units: Sequence[Value], frames: Sequence[Letterbox], side: int) -> dict[str, Tensor]:
+        maps = torch.zeros(len(units), side, side)
+        for square, unit, frame in zip(maps, units, frames, strict=True):
             assert isinstance(unit, DepthMap)
+            width, height = frame.scaled_wh
             depth = torch.from_numpy(np.ascontiguousarray(unit.depth_m, np.float32))[None, None]
             # Nearest, not linear: between a near edge and the far wall there is no surface, and 0 means missing.
-            maps[n, :height, :width] = F.interpolate(depth, (height, width), mode="nearest-exact")[0, 0]
+            square[:height, :width] = F.interpolate(depth, (height, width), mode="nearest-exact")[0, 0]
         relative = [isinstance(unit, DepthMap) and unit.relative for unit in units]
         return {"depth_m": maps, "relative": torch.tensor(relative, dtype=torch.bool)}
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from refvlm.decoders._contract import Decoder, Found, Value
 from refvlm.decoders._locator import Located, Locator, Sight, sample_windows, to_corners, to_middle
+from refvlm.decoders.box import scales_xy
 from refvlm.vision import ConvBlock, View, cell_middles
 from vtinstruct.geometry import Letterbox
 from vtinstruct.skeletons import MOST_JOINTS, SKELETONS, skeleton_of
@@ -82,14 +83,14 @@ class KeypointDecoder(Decoder):
         self.which = nn.Linear(2 * width, len(self.skeletons)) if len(self.skeletons) > 1 else None
 
     @staticmethod
-    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
+    def targets(units: Sequence[Value], frames: Sequence[Letterbox], side: int) -> dict[str, Tensor]:
         poses = [np.asarray(unit.keypoints_xyv, np.float64) for unit in units if isinstance(unit, Keypoints)]
         table = np.zeros(
             (len(poses), MOST_JOINTS, 3)
         )  # (N, J, 3), J joints of the largest skeleton; a smaller one's end is 0
         for row, pose in zip(table, poses, strict=True):
             row[: len(skeleton_of(len(pose)).joints)] = pose
-        joints = torch.from_numpy(frame.to_square(table[..., :2]) / frame.side).float()
+        joints = torch.from_numpy(table[..., :2] * scales_xy(frames)[:, None] / side).float()
         visible = torch.from_numpy(table[..., 2]).long()
         count = torch.tensor([len(pose) for pose in poses], dtype=torch.long)
         return {"corners": _bounds(joints, visible), "joints": joints, "visible": visible, "count": count}

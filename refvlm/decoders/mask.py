@@ -45,10 +45,11 @@ class MaskDecoder(Decoder):
         self.bump = nn.Parameter(torch.tensor([1.5, 1.4]))  # steepness, and reach in half boxes (squared)
 
     @staticmethod
-    def targets(units: Sequence[Value], frame: Letterbox) -> dict[str, Tensor]:
+    def targets(units: Sequence[Value], frames: Sequence[Letterbox], side: int) -> dict[str, Tensor]:
         rles = [unit.mask_rle for unit in units if isinstance(unit, Mask)]
-        corners = square_corners([rle_box(rle) for rle in rles], frame)
-        return {"corners": corners, "masks": square_masks([share_of_rle(rle, frame) for rle in rles], frame.side)}
+        shares = [share_of_rle(rle, frame) for rle, frame in zip(rles, frames, strict=True)]
+        corners = square_corners([rle_box(rle) for rle in rles], frames, side)
+        return {"corners": corners, "masks": square_masks(shares, side)}
 
     def forward(self, queries: Tensor, view: View) -> Located:
         return self.locator(queries, view)

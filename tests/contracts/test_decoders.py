@@ -54,8 +54,7 @@ def value_of(kind: str, rng: Random, size_wh: tuple[int, int]) -> Value:
 def some_targets(decoder: Decoder, owner: list[int], seed: int = 0) -> tuple[list[Value], dict[str, Tensor]]:
     rng = Random(seed)
     values = [value_of(decoder.kind, rng, FRAMES[p % 3].size_wh) for p in owner]
-    parts = [type(decoder).targets([value], FRAMES[p % 3]) for value, p in zip(values, owner, strict=True)]
-    return values, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return values, type(decoder).targets(values, [FRAMES[p % 3] for p in owner], FRAMES[0].side)
 
 
 @each_decoder
@@ -67,12 +66,12 @@ def test_is_named_after_its_unit(name: str) -> None:
 
 
 @each_decoder
-def test_targets_of_a_photo_have_one_row_a_unit(name: str) -> None:
+def test_targets_have_one_row_a_unit_whatever_photos_they_are_of(name: str) -> None:
     rng = Random(3)
-    frame = FRAMES[1]
-    values = [value_of(decoder_class(name).kind, rng, frame.size_wh) for _ in range(4)]
-    together = decoder_class(name).targets(values, frame)
-    alone = [decoder_class(name).targets([value], frame) for value in values]
+    frames = [FRAMES[1], FRAMES[1], FRAMES[0], FRAMES[2]]
+    values = [value_of(decoder_class(name).kind, rng, frame.size_wh) for frame in frames]
+    together = decoder_class(name).targets(values, frames, FRAMES[0].side)
+    alone = [decoder_class(name).targets([v], [f], f.side) for v, f in zip(values, frames, strict=True)]
     for key, tensor in together.items():
         assert len(tensor) == 4
         assert torch.equal(tensor, torch.cat([part[key] for part in alone]))
@@ -83,7 +82,7 @@ def test_no_objects_is_fine(name: str) -> None:
     decoder = build(name)
     none = torch.zeros(0, dtype=torch.long)
     outputs = decoder(torch.zeros(0, QUERY), some_maps(2).pick(none))
-    losses = decoder.loss(outputs, type(decoder).targets([], FRAMES[0]), none)
+    losses = decoder.loss(outputs, type(decoder).targets([], [], FRAMES[0].side), none)
     assert all(float(value.detach()) == 0 for value in losses.values())
     assert decoder.units(outputs, [], none) == []
 
@@ -230,7 +229,7 @@ def test_depth_learns_from_relative_maps_by_order_alone() -> None:
     inverse = np.linspace(1, 2, height * width, dtype=np.float32).reshape(height, width)
     losses = []
     for values in (inverse, 3 * inverse + 5):
-        targets = decoder.targets([DepthMap(values, relative=True)], frame)
+        targets = decoder.targets([DepthMap(values, relative=True)], [frame], frame.side)
         side = targets["depth_m"].shape[-1] // 4
         outputs = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0), requires_grad=True)
         found = decoder.loss(outputs, targets, torch.tensor([0]))
@@ -241,5 +240,5 @@ def test_depth_learns_from_relative_maps_by_order_alone() -> None:
         assert outputs.grad.abs().sum() > 0
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0] > 0.1
-    metric = decoder.targets([DepthMap(inverse)], frame)
+    metric = decoder.targets([DepthMap(inverse)], [frame], frame.side)
     assert decoder.loss(outputs, metric, torch.tensor([0]))["affine"].item() == 0.0

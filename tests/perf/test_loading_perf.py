@@ -152,7 +152,7 @@ def rate(loader: DataLoader) -> float:
     return SAMPLES / (time.process_time() - began)
 
 
-@pytest.mark.parametrize("side", [336, 1024])
+@pytest.mark.parametrize("side", [336, 512, 1024])
 def test_feeding_a_model(benchmark, samples, processors, side):
     root, _ = samples
     processor = processors(side)

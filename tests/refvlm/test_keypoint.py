@@ -36,7 +36,7 @@ def test_two_skeletons_in_one_batch_are_learned_and_come_back_as_what_they_were(
     decoder = KeypointDecoder(32, 16, 8, skeletons=["coco", "crowdpose"], window=12).train()
     owner, groups = torch.tensor([0, 0]), torch.tensor([0, 1])
     wanted = [pose(17, 1), pose(14, 2)]
-    targets = KeypointDecoder.targets(wanted, FRAME)
+    targets = KeypointDecoder.targets(wanted, [FRAME, FRAME], FRAME.side)
     assert targets["count"].tolist() == [17, 14]
     queries = torch.randn(2, 32)
     fine = torch.nn.Parameter(torch.randn(1, 16, 16, 16))
@@ -60,7 +60,7 @@ def test_two_skeletons_in_one_batch_are_learned_and_come_back_as_what_they_were(
 def test_padding_of_the_smaller_skeleton_is_learned_from_by_nobody() -> None:
     torch.manual_seed(0)
     decoder = KeypointDecoder(32, 16, 8, skeletons=["crowdpose"], window=8).eval()
-    targets = KeypointDecoder.targets([pose(14, 3)], FRAME)
+    targets = KeypointDecoder.targets([pose(14, 3)], [FRAME], FRAME.side)
     maps = Maps(*(torch.randn(1, c, s, s) for c, s in ((16, 4), (16, 8), (16, 16), (8, 32))), torch.ones(1, 2))
     one = torch.zeros(1, dtype=torch.long)
     outputs = decoder(torch.randn(1, 32), maps.pick(one))
@@ -84,4 +84,8 @@ def test_a_pose_of_a_skeleton_the_decoder_does_not_know_is_said() -> None:
     one = torch.zeros(1, dtype=torch.long)
     maps = Maps(*(torch.randn(1, c, s, s) for c, s in ((16, 4), (16, 8), (16, 16), (8, 32))), torch.ones(1, 2))
     with pytest.raises(ValueError, match=r"14 joints.*knows coco \(17\)"):
-        decoder.loss(decoder(torch.randn(1, 32), maps.pick(one)), KeypointDecoder.targets([pose(14, 3)], FRAME), one)
+        decoder.loss(
+            decoder(torch.randn(1, 32), maps.pick(one)),
+            KeypointDecoder.targets([pose(14, 3)], [FRAME], FRAME.side),
+            one,
+        )

@@ -87,7 +87,7 @@ def test_saved_and_loaded(processor: RefVLMProcessor, tmp_path: Path) -> None:
 def test_a_square_share_keeps_area(processor: RefVLMProcessor) -> None:
     mask = np.zeros((480, 640), np.bool_)
     mask[100:300, 200:400] = True
-    share = processor.square_share(mask).astype(float).sum() / 255 / processor.photo_side**2
+    share = processor.share(mask).levels.astype(float).sum() / 255 / processor.photo_side**2
     assert share == pytest.approx(200 * 200 / 640**2, rel=0.02)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from refvlm.processing import RefVLMProcessor
 from refvlm.prompt_encoder import PromptEncoder
+from refvlm.share import squares_of
 from vtinstruct.dialogue import Prompt
 from vtinstruct.prompts import prompt_mask
 from vtinstruct.units import Point
@@ -53,7 +54,7 @@ def test_a_point_on_a_large_photo_does_not_vanish(processor: RefVLMProcessor) ->
     three = np.zeros(size_wh[::-1], np.bool_)
     three[700, 1000:1003] = True  # three pixels: a hundredth of one pixel of the square
     for mask in (point, three):
-        square = torch.from_numpy(processor.square_share(mask))[None].float() / 255
+        square = torch.from_numpy(squares_of([processor.share(mask)], processor.photo_side)).float() / 255
         assert float(square.sum()) > 0
         tokens = encode(square, (1.0, 0.75))
         assert (tokens[0, :9].abs().sum(-1) > 0).any()

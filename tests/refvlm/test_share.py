@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from refvlm.processing import _scaled
-from refvlm.share import share_of_mask, share_of_rle, square_of
+from refvlm.share import share_of_mask, share_of_rle, squares_of
 from vtinstruct.geometry import GeometryError, Letterbox, encode_mask
 from vtinstruct.units import Rle
 
@@ -44,8 +44,8 @@ def masks(draw):
 @given(masks(), st.integers(1, 200))
 def test_a_share_is_pillows_box_filter(mask, side):
     frame = Letterbox(mask.shape[::-1], side)
-    found = square_of(share_of_mask(mask, frame), side)
-    assert np.array_equal(square_of(share_of_rle(encode_mask(mask), frame), side), found)
+    found = squares_of([share_of_mask(mask, frame)], side)[0]
+    assert np.array_equal(squares_of([share_of_rle(encode_mask(mask), frame)], side)[0], found)
     right = whole(mask, frame)
     assert np.abs(found.astype(int) - right).max() <= 1
     assert found.any() == mask.any()
@@ -61,7 +61,7 @@ def test_photos_of_everyday_sizes(size_wh, side):
     for _ in range(3):
         cx, cy, radius = rng.uniform(0, size_wh[0]), rng.uniform(0, size_wh[1]), rng.uniform(2, 90)
         mask |= (x - cx) ** 2 + (y - cy) ** 2 < radius**2
-    found = square_of(share_of_rle(encode_mask(mask), frame), side)
+    found = squares_of([share_of_rle(encode_mask(mask), frame)], side)[0]
     assert np.abs(found.astype(int) - whole(mask, frame)).max() <= 1
 
 

@@ -311,12 +311,12 @@ def test_06_geometry_goes_to_the_model_and_back_within_one_pixel(size_wh: tuple[
     rng = Random(1)
     for _ in range(50):
         box = samples.box(rng, size_wh).box_xyxy
-        back = photo_box(square_corners([box], frame)[0], frame).box_xyxy
+        back = photo_box(square_corners([box], [frame], frame.side)[0], frame).box_xyxy
         assert back == pytest.approx(box, abs=0.01)
-    corners = photo_box(square_corners([(0, 0, width, height)], frame)[0], frame).box_xyxy
+    corners = photo_box(square_corners([(0, 0, width, height)], [frame], frame.side)[0], frame).box_xyxy
     assert corners == pytest.approx((0, 0, width, height), abs=0.01)
     pose = samples.pose(rng, size_wh)
-    joints = KeypointDecoder.targets([pose], frame)["joints"][0, :17].double().numpy() * frame.side
+    joints = KeypointDecoder.targets([pose], [frame], frame.side)["joints"][0, :17].double().numpy() * frame.side
     assert np.abs(frame.to_photo(joints) - np.array(pose.keypoints_xyv)[:, :2]).max() < 0.01
     # A mask passes through whole pixels of the square: one of them, or of the photo's where those are larger.
     inside = np.zeros((height, width), np.bool_)
