@@ -28,6 +28,7 @@ from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
 from benchmarks.scorers._instances import flat
 from benchmarks.scorers._label_maps import Segment, found_segments, overlaps, paint, true_segments
+from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
 
 COLUMNS: dict[str, Any] = {
@@ -108,7 +109,7 @@ def _average(by_class: Mapping[int, tuple[float, int, int, int]], order: Iterabl
     values = [quality_of(*by_class[category]) for category in order if category in by_class]
     if not values:
         return [None, None, None]
-    return [sum(value[k] for value in values) / len(values) for k in range(3)]
+    return [in_order(value[k] for value in values) / len(values) for k in range(3)]
 
 
 def _official(by_class: Mapping[int, tuple[float, int, int, int]], order: list[int]) -> list[float | None]:
