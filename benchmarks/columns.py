@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
+
+from benchmarks.arrow import as_arrow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +28,7 @@ class Rles:
 
     def at(self, which: Ints) -> Rles:
         """The chosen masks."""
-        return Rles(self.counts.take(pa.array(which)), self.sizes_hw[which])
+        return Rles(self.counts.take(as_arrow(which)), self.sizes_hw[which])
 
     def some(self, which: Ints) -> list[dict[str, Any]]:
         """COCO RLE objects of the chosen masks."""

@@ -93,11 +93,8 @@ def read_kept(folder: Path, made: str) -> Kept:
 def write_kept(folder: Path, made: str, digests: Mapping[str, bytes]) -> None:
     """Write the digests, whole or not at all; after the rows, so that they never promise what is not there."""
     order = sorted(digests)
-    columns: dict[str, Any] = {
-        "id": pa.array(order, pa.string()),
-        "digest": pa.array([digests[i] for i in order], pa.binary()),
-    }
-    table = pa.table(columns).replace_schema_metadata({META: made})
+    columns = pl.DataFrame({"id": order, "digest": [digests[i] for i in order]}, {"id": pl.String, "digest": pl.Binary})
+    table: Any = columns.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata({META: made})
     temporary = folder / f".{NAME}.part"
     pq.write_table(table, temporary, compression="lz4")
     temporary.replace(folder / NAME)

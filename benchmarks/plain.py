@@ -19,9 +19,9 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.arrow import as_arrow
 from vtinstruct.answer_lines import AnswerWire, BoxWire, KeypointsWire, MaskWire
 from vtinstruct.run_lengths import Masks, read_masks, strings
 from vtinstruct.trp_plain import Counted, plain_triplets
@@ -114,7 +114,7 @@ def check_block(kind: UnitKind | None, sketches: Sequence[Sketch], sizes_wh: Int
 def _chosen(column: Any, kept: Bools) -> Any:
     if isinstance(column, Masks):
         return Masks(column.sound[kept], column.area_px[kept], column.boxes_xywh[kept])
-    return column[kept] if isinstance(column, np.ndarray) else column.filter(pa.array(kept))
+    return column[kept] if isinstance(column, np.ndarray) else column.filter(as_arrow(kept))
 
 
 def _check_masks(units: list[MaskWire], sizes_hw: Ints) -> tuple[dict[str, Any], Bools]:

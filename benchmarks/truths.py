@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from benchmarks.arrow import series
 from benchmarks.dataset import Dataset
 from benchmarks.suites import suites_for
 from vtinstruct.dialogue import Dialogue
@@ -56,10 +57,8 @@ class Truths(Mapping[str, Dialogue]):
     def sizes_wh(self, batch: int) -> NDArray[np.int64]:
         """Width and height of every photo of a batch, (N, 2), 0 where there is none."""
         image = self.batches[batch].rows.column("image")
-        sides = [pc.struct_field(image, side) for side in ("width", "height")]
-        return np.stack([pc.fill_null(side, 0).to_numpy(zero_copy_only=False) for side in sides], axis=1).astype(
-            np.int64
-        )
+        sides = [series(pc.struct_field(image, side)).fill_null(0).to_numpy() for side in ("width", "height")]
+        return np.stack(sides, axis=1).astype(np.int64)
 
     def common(self, batch: int) -> pl.DataFrame:
         """The columns of `scorer.COMMON` that the samples of a batch have without an answer."""
@@ -67,7 +66,7 @@ class Truths(Mapping[str, Dialogue]):
         ids = rows.column("id")
         photo = pc.coalesce(pc.struct_field(rows.column("image"), "id"), ids)
         named = {"id": ids, "task": rows.column("task"), "source": rows.column("source"), "photo": photo}
-        return pl.DataFrame({name: pl.from_arrow(column) for name, column in named.items()})
+        return pl.DataFrame({name: series(column) for name, column in named.items()})
 
     def __getitem__(self, id_: str) -> Dialogue:
         number, row = self.place[id_]
@@ -109,7 +108,7 @@ def _add(found: Truths, dataset: Dataset, task: str, split: str, limit: int | No
             found.add((task, names[0], split), rows)
         else:
             for number, source in enumerate(names):
-                mask = pc.equal(sources.indices, number)
-                found.add((task, source, split), rows.filter(mask))
+                own = (series(sources.indices) == number).to_arrow()
+                found.add((task, source, split), rows.filter(own))
         if left == 0:
             return

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from benchmarks.arrow import as_arrow, as_numpy, series
 from benchmarks.plain import CONCEPT, REFERENCES, Block
 from benchmarks.scorer import Prepared, Setting, class_key
 from benchmarks.scorers._instances import class_of, open_class_id
@@ -31,7 +32,7 @@ class Units:
     each is."""
 
     def __init__(self, lists: Any) -> None:
-        self.row: Ints = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+        self.row: Ints = as_numpy(pc.list_parent_indices(lists), np.int64)
         flat = pc.list_flatten(lists)
         self._fields = dict(zip([f.name for f in flat.type], flat.flatten(), strict=True))
 
@@ -43,27 +44,27 @@ class Units:
         return self._fields[name]
 
     def ints(self, name: str) -> Ints:
-        return self.field(name).to_numpy(zero_copy_only=False).astype(np.int64)
+        return as_numpy(self.field(name), np.int64)
 
     def floats(self, name: str) -> NDArray[np.float64]:
         """A number a unit, NaN where there is none."""
-        return self.field(name).cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+        return as_numpy(self.field(name), np.float64)
 
     def bools(self, name: str) -> Bools:
-        return pc.fill_null(self.field(name), False).to_numpy(zero_copy_only=False).astype(np.bool_)
+        return series(self.field(name)).fill_null(False).to_numpy()
 
-    def kinds(self) -> NDArray[np.str_]:
-        """The unit kind by name, "" where there is none."""
-        return np.asarray(pc.fill_null(self.field("kind"), "").to_numpy(zero_copy_only=False)).astype(np.str_)
+    def of_kind(self, *names: str) -> Bools:
+        """Whether the unit is of one of these kinds, "" being none."""
+        return series(self.field("kind")).fill_null("").is_in(names).to_numpy()
 
     def has(self, name: str) -> Bools:
-        return self.field(name).is_valid().to_numpy(zero_copy_only=False)
+        return _valid(self.field(name))
 
     def boxes(self) -> NDArray[np.float64]:
         """box_xyxy (U, 4), NaN where there is none."""
         found = np.full((len(self), 4), np.nan)
         valid = self.has("box_xyxy")
-        found[valid] = pc.list_flatten(self.field("box_xyxy")).to_numpy(zero_copy_only=False).reshape(-1, 4)
+        found[valid] = as_numpy(pc.list_flatten(self.field("box_xyxy")), np.float64).reshape(-1, 4)
         return found
 
     def rles(self) -> tuple[Any, Ints]:
@@ -71,9 +72,8 @@ class Units:
         mask = self.field("mask_rle")
         size, counts = mask.flatten()
         sizes = np.ones((len(self), 2), dtype=np.int64)
-        valid = size.is_valid().to_numpy(zero_copy_only=False)
-        sizes[valid] = pc.list_flatten(size).to_numpy(zero_copy_only=False).reshape(-1, 2)
-        return pc.fill_null(counts, b"").cast(pa.large_binary()), sizes
+        sizes[_valid(size)] = as_numpy(pc.list_flatten(size), np.int64).reshape(-1, 2)
+        return series(counts).fill_null(b"").to_arrow(compat_level=pl.CompatLevel.oldest()), sizes
 
     def classes(self, setting: Setting, phrase: str) -> Ints:
         """The class id of each: the source's, or its name's (the `phrase` field where the source gives no name)."""
@@ -88,12 +88,16 @@ class Units:
 
     def _each(self, ask: Callable[[str, str, int], int], phrase: str) -> Ints:
         """Ask once for every different (phrase, category, category id)."""
-        words = [pl.from_arrow(pc.fill_null(self.field(name), "")) for name in (phrase, "category")]
+        words = [series(self.field(name)).fill_null("") for name in (phrase, "category")]
         table = pl.DataFrame({"p": words[0], "c": words[1], "i": self.ints("category_id")})
         known = table.unique()
         asked = pl.Series("a", [int(ask(*row)) for row in known.iter_rows()], pl.Int64)
         joined = table.join(known.with_columns(asked), on=["p", "c", "i"], how="left", maintain_order="left")
         return joined["a"].to_numpy().astype(np.int64)
+
+
+def _valid(array: Any) -> Bools:
+    return series(array).is_not_null().to_numpy()
 
 
 def _true_class(name: str, category_id: int, setting: Setting) -> int:
@@ -109,17 +113,16 @@ def prepare(
     """The annotated side of a batch. `value` says which units have one of the kind, and which are odd, so that their samples
     need the long road; `more` gives box_xywh, area and further columns (by unit) of units with a value."""
     image = rows.column("image")
-    messages = pc.list_value_length(rows.column("messages")).to_numpy(zero_copy_only=False)
-    plain = (messages == 2) & image.is_valid().to_numpy(zero_copy_only=False)
+    plain = (series(pc.list_value_length(rows.column("messages"))).fill_null(0) == 2).to_numpy() & _valid(image)
     photo = dict(zip([f.name for f in image.type], image.flatten(), strict=True))
     evaluation = rows.column("evaluation")
     asked = dict(zip([f.name for f in evaluation.type], evaluation.flatten(), strict=True))
     answer, ignore = Units(rows.column("units")), Units(asked["ignore"])
-    plain &= ~_any(rows.num_rows, answer.row[(answer.kinds() == kind) & ~answer.consistent(setting)])
+    plain &= ~_any(rows.num_rows, answer.row[answer.of_kind(kind) & ~answer.consistent(setting)])
     if setting.vocabulary:
         concepts = pc.list_flatten(asked["concepts"]).to_pylist()
         strange = [class_key(concept) not in setting.vocabulary for concept in concepts]
-        whose = pc.list_parent_indices(asked["concepts"]).to_numpy(zero_copy_only=False)
+        whose = as_numpy(pc.list_parent_indices(asked["concepts"]), np.int64)
         plain &= ~_any(rows.num_rows, whose[np.array(strange, dtype=np.bool_)])
     pieces: list[dict[str, Any]] = []
     for units, ignored in ((answer, False), (ignore, True)):
@@ -152,7 +155,7 @@ def _any(rows: int, whose: Any) -> Bools:
 def _pick(column: Any, which: Any) -> Any:
     if isinstance(column, np.ndarray):
         return column[which]
-    return column.take(pa.array(np.flatnonzero(which) if which.dtype == np.bool_ else which))
+    return column.take(as_arrow(np.flatnonzero(which) if which.dtype == np.bool_ else which))
 
 
 def _joined(one: Any, other: Any) -> Any:
@@ -162,12 +165,12 @@ def _joined(one: Any, other: Any) -> Any:
 def lists(values: Any, counts: Ints, nan_is_null: bool = False) -> pl.Series:
     """A list column of flat values, so many a row; (N, K) values become K numbers each."""
     if isinstance(values, np.ndarray):
-        flat = pa.array(values.reshape(-1), from_pandas=nan_is_null)
+        flat = as_arrow(values.reshape(-1), nan_is_null)
         width = 1 if values.ndim == 1 else values.shape[1]
     else:
         flat, width = values, 1
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts * width)])
-    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), flat)))
+    return series(pa.LargeListArray.from_arrays(as_arrow(offsets), flat))
 
 
 def found_columns(block: Block, setting: Setting, columns: dict[str, Any]) -> pl.DataFrame:

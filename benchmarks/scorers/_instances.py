@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.arrow import as_numpy
 from benchmarks.columns import Instances, Rles
 from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
@@ -227,7 +228,7 @@ def ordered_scores(scores: Floats) -> tuple[Floats, bool]:
 def flat(series: pl.Series, dtype: Any) -> NDArray[Any]:
     """A list column's values, end to end; empty lists add nothing, null numbers are NaN."""
     lists = cast(Any, series.rechunk().to_arrow())  # flattening skips empty and null lists
-    return np.asarray(lists.flatten().to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
+    return as_numpy(lists.flatten(), dtype)
 
 
 def rles_of(rows: pl.DataFrame, side: str) -> Rles:

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from benchmarks.arrow import as_numpy, series
 from benchmarks.columns import Instances
 from benchmarks.engine import AveragePrecision
 from benchmarks.engine_lvis import FREQUENCIES, MOST, NUMBERS, Federation, lvis_average_precision
@@ -66,8 +67,8 @@ def _ids(names: Any, setting: Setting) -> pl.Series:
     """Lists of names as lists of class ids, each different name looked up once."""
     flat: Any = pc.list_flatten(names).dictionary_encode()
     known = np.array([_id(name, setting) for name in flat.dictionary.to_pylist()], dtype=np.int64)
-    counts = pc.fill_null(pc.list_value_length(names), 0).to_numpy(zero_copy_only=False)
-    return lists(known[flat.indices.to_numpy(zero_copy_only=False)], counts)
+    counts = series(pc.list_value_length(names)).fill_null(0).to_numpy()
+    return lists(known[as_numpy(flat.indices, np.int64)], counts)
 
 
 def _id(name: str, setting: Setting) -> int:

@@ -67,10 +67,11 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
 
 
 def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
-    kinds, box = units.kinds(), units.has("box_xyxy")
+    box = units.has("box_xyxy")
     if not ignored:
-        return (kinds == "box") & box, np.zeros_like(box)
-    return box & np.isin(kinds, ("box", "mask", "")), ~np.isin(kinds, ("box", "mask", ""))
+        return units.of_kind("box") & box, np.zeros_like(box)
+    fine = units.of_kind("box", "mask", "")
+    return box & fine, ~fine
 
 
 def _true_columns(units: Units) -> dict[str, Any]:

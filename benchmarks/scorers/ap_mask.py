@@ -70,9 +70,9 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
 
 
 def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
-    kinds, mask = units.kinds(), units.has("mask_rle")
-    odd = ~np.isin(kinds, ("mask", "")) if ignored else np.zeros_like(mask)
-    return (kinds == "mask") & mask, odd
+    mask = units.has("mask_rle")
+    odd = ~units.of_kind("mask", "") if ignored else np.zeros_like(mask)
+    return units.of_kind("mask") & mask, odd
 
 
 def _true_columns(units: Units) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,3 +114,24 @@ def test_both_roads_give_the_same_rows(
     boxes_and_masks = sum(1 for id_ in looked[careful_ones:] if "/keypoints/" not in id_)
     quickly = boxes_and_masks - sum(1 for id_ in looked[:careful_ones] if "/keypoints/" not in id_)
     assert quickly > 0.4 * boxes_and_masks if damage else quickly == boxes_and_masks  # the quick road was taken
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from benchmarks.dataset import open_dataset
+from benchmarks.score import Options, read_truths, score_file
+dataset, splits = open_dataset(Path(sys.argv[1]))
+options = Options(splits, suites=tuple(sys.argv[4:]), resamples=20)
+score_file(Path(sys.argv[2]), dataset, Path(sys.argv[3]), options, read_truths(dataset, options))
+print("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("source", "suites"), [("hand", ("det", "seg")), ("lvis", ("det_lvis", "seg_lvis"))])
+def test_scoring_boxes_and_masks_does_not_import_pandas(tmp_path: Path, source: str, suites: tuple[str, ...]) -> None:
+    """It takes longer than thousands of photos, and 40 MB (`benchmarks/arrow.py`)."""
+    data, predictions = answers(tmp_path, 0, True, source)
+    words = [sys.executable, "-c", ALONE, str(data), str(predictions), str(tmp_path / "out"), *suites]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ)
+    assert done.stdout.split() == ["False"]
