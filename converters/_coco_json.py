@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,7 +38,7 @@ class ImageRow(msgspec.Struct, gc=False):
 class CategoryRow(msgspec.Struct, gc=False):
     """A row of `categories`; `isthing` is panoptic's, `keypoints` and `skeleton` the person file's."""
 
-    id: int
+    id: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a column of numbers holds
     name: str
     supercategory: str | None = None
     isthing: int | bool = 1

@@ -12,6 +12,7 @@ files' own, never decoded. Rows name a photo by path and SHA-256, a depth map by
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -174,7 +175,7 @@ class Album:
             return
         import pyarrow.parquet as pq
 
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(pa.memory_map(os.fsencode(path)))
         for group in range(file.num_row_groups):
             paths = file.read_row_group(group, columns=["paths"]).column("paths").combine_chunks()
             self._add(paths, partial(_bytes_of_group, file, group))

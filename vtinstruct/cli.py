@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vtinstruct import outcome
 from vtinstruct.manifest import LEDGER, DatasetError
 from vtinstruct.plugins import UnknownPlugin
 from vtinstruct.source import SourceError
@@ -32,14 +33,7 @@ Folder = Annotated[Path, typer.Argument(help="The dataset's folder.")]
 
 def main() -> None:
     """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
-    try:
-        app()
-    except (SourceError, DatasetError, UnknownPlugin) as error:
-        print(f"vtinstruct: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("vtinstruct: stopped; what is done is kept", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(outcome.run(app, "vtinstruct", (SourceError, DatasetError, UnknownPlugin)))
 
 
 def _version(wanted: bool) -> None:
@@ -67,7 +61,15 @@ def build(
     tasks: Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")] = "",
     splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="At most so many records of each source and split; 0: all.")] = 0,
-    seed: Annotated[int, typer.Option(help="Another seed draws other wordings, prompts and samples.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=-(2**63),
+            max=2**63 - 1,
+            help="Another seed draws other wordings, prompts and samples.",
+            show_default=False,
+        ),
+    ] = 0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes (local: 1, ray: all it has). Any number gives the same bytes.")
     ] = None,
@@ -227,6 +229,10 @@ def sources(
     from vtinstruct import listing
 
     if name is None:
+        if root is not None:
+            raise DatasetError(
+                "--root needs the name of one source, as in `vtinstruct sources coco_instances --root FOLDER`"
+            )
         listing.show_sources()
     else:
         listing.show_source(name, root)

@@ -161,6 +161,8 @@ def export(
 
 def _tasks(form: Export, manifest: Manifest, wanted: Sequence[str]) -> tuple[str, ...]:
     there = manifest.tasks()
+    if not there:
+        raise DatasetError("the dataset has no rows; nothing to export")
     if unknown := [task for task in wanted if task not in there]:
         raise DatasetError(f"no task {unknown[0]!r} in the dataset; there are: {', '.join(there) or 'none'}")
     fitting = tuple(task for task in there if not form.kinds or form.kinds & set(_units(task)))

@@ -105,7 +105,8 @@ def push(
 def _line(error: BaseException) -> str:
     """What went wrong: the first line of the error and of what caused it."""
     causes = [error, *([error.__cause__] if error.__cause__ is not None else [])]
-    return ": ".join(str(cause).strip().partition("\n")[0] or type(cause).__name__ for cause in causes)
+    said = [str(cause).strip().partition("\n")[0] or type(cause).__name__ for cause in causes]
+    return ": ".join(dict.fromkeys(said))
 
 
 # --- here ------------------------------------------------------------------------------------------------------------

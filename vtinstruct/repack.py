@@ -31,6 +31,7 @@ def repack(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(f"{out}: is there already; a new or empty folder is right")
     try:
+        out.mkdir(parents=True, exist_ok=True)
         files: list[Shard] = []
         for number, shard in enumerate(whole.files, 1):
             files.append(_shard(root, out, shard, format))

@@ -156,7 +156,7 @@ def _kind(path: Path) -> str:
 
 
 def _arrow(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+    with pa.memory_map(os.fsencode(path)) as file, pa.ipc.open_stream(file) as reader:
         _same(path, reader.schema, schema)
         yield from reader
 
@@ -164,7 +164,7 @@ def _arrow(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pa.memory_map(os.fsencode(path)) as mapped, pq.ParquetFile(mapped) as file:
         _same(path, file.schema_arrow, schema)
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group).combine_chunks().to_batches()

@@ -174,6 +174,16 @@ def test_ids_that_come_twice(tmp_path: Path) -> None:
     assert reasons(drops) == {"image: id twice": 1, "annotation: id twice": 1, "category: id twice": 1}
 
 
+@pytest.mark.parametrize("number", [2**63, 10**30])
+def test_a_category_id_beyond_every_column_costs_itself(tmp_path: Path, number: int) -> None:
+    what = content([annotation(1), annotation(2, category_id=number)])
+    what["categories"] = [*what["categories"], {"id": number, "name": "huge"}]
+    write(tmp_path, KIND, what)
+    records, drops = read(NAME, tmp_path)
+    assert [region.category for region in records[0].regions] == ["dog"]
+    assert sum(reasons(drops).values()) == 2, drops  # the category, and the row that names it
+
+
 def test_numbers_as_text_or_floats_are_read(tmp_path: Path) -> None:
     write(tmp_path, KIND, content([annotation(1), annotation(2, image_id="7", category_id=18.0, iscrowd="0")]))
     records, drops = read(NAME, tmp_path)

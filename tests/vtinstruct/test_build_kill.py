@@ -142,3 +142,51 @@ def test_a_killed_worker_is_said_and_the_build_resumes(program, small_sample, tm
     assert not (tmp_path / "out" / "manifest.json").exists()
     finish(start(program, small_sample, tmp_path / "out", 2))
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+
+
+COMMAND = """
+import sys
+from dataclasses import replace
+from vtinstruct.build import run
+from vtinstruct.cli import main
+
+real = run.make_plan
+run.make_plan = lambda chosen, options, say: real(chosen, replace(options, chunk_slots=1), say)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ctrl_c_is_one_line_and_the_build_resumes(tmp_path, small_sample, bytes_of, workers):
+    """As a terminal does it: the signal goes to all processes at once."""
+    path = tmp_path / "command.py"
+    path.write_text(COMMAND)
+    source = f"refcocog={small_sample}/refer"
+
+    def begin(out) -> subprocess.Popen:
+        words = [sys.executable, str(path), "build", source, "--out", str(out), "--workers", str(workers)]
+        return subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+
+    process = begin(tmp_path / "out")
+    wait_for_a_chunk(process, tmp_path / "out")
+    os.killpg(process.pid, signal.SIGINT)
+    said, wrong = process.communicate(timeout=120)
+    assert (process.returncode, said) == (130, "")
+    lines = [line for line in wrong.splitlines() if not line.startswith("{")]
+    assert lines == ["vtinstruct: stopped; what is done is kept"]
+    wait_until_gone(process.pid)
+    done = len(list((tmp_path / "out" / ".build" / "chunks").glob("*.json")))
+    again = begin(tmp_path / "out")
+    _, wrong = again.communicate(timeout=120)
+    assert again.returncode == 0
+    assert not list((tmp_path / "out").rglob("*.part"))
+    assert json.loads(next(line for line in wrong.splitlines() if '"plan"' in line))["done"] == done > 0
+    whole = begin(tmp_path / "whole")
+    whole.communicate(timeout=120)
+    assert whole.returncode == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")

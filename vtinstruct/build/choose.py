@@ -78,13 +78,16 @@ def _known_splits(texts: Sequence[str]) -> str:
 
 
 def _of(text: str) -> list[Chosen]:
+    if not text.strip():
+        raise SourceError("an empty word instead of a source; a source's folder, or NAME=FOLDER, is right")
     named = _NAMED.fullmatch(text)
-    _refuse_unfinished(Path(named[3] if named is not None else text).expanduser().resolve())
+    root = _folder(named[3] if named is not None else text)
+    _refuse_unfinished(root)
     if named is not None:
-        return [_named(named[1], named[2], Path(named[3]).expanduser().resolve())]
-    root = Path(text).expanduser().resolve()
+        return [_named(named[1], named[2], root)]
     if not root.is_dir():
-        raise SourceError(f"{text}: no such folder; a source's folder, or NAME=FOLDER, is right")
+        found = "a file and no folder" if root.exists() else "no such folder"
+        raise SourceError(f"{text}: {found}; a source's folder, or NAME=FOLDER, is right")
     if (root / SAMPLE).is_file():
         return _of_sample(root)
     taken = [chosen for name in plugins.names(ROOM) if (chosen := _find(source_named(name), root)) is not None]
@@ -92,6 +95,13 @@ def _of(text: str) -> list[Chosen]:
         names = ", ".join(plugins.names(ROOM))
         raise SourceError(f"{root}: no source finds its files there; NAME=FOLDER says which one to expect ({names})")
     return taken
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a ring, a user that is not there, a null character
+        raise SourceError(f"{text}: {error}; a source's folder is right") from error
 
 
 def _refuse_unfinished(root: Path) -> None:

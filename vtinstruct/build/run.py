@@ -20,7 +20,7 @@ from vtinstruct.build.losses import Losses
 from vtinstruct.build.order import read_order, write_order
 from vtinstruct.build.plan import Chunk, Options, Plan, make_plan
 from vtinstruct.build.receipt import Receipt, first_changed, read_receipt
-from vtinstruct.build.workspace import Workspace, changes, open_workspace, summary
+from vtinstruct.build.workspace import Workspace, absolute, changes, open_workspace, summary
 from vtinstruct.engines import EngineError, WorkerDied, local
 from vtinstruct.manifest import DatasetError, Manifest, read_manifest
 from vtinstruct.source import SourceError
@@ -81,7 +81,7 @@ def build(
     """Build the dataset at `out`. Raises `SourceError`, `DatasetError` or `BuildError`, each with one line; whatever chunk
     was finished by then is kept. `max_drop_rate` is the share of a split's records that may be lost (`build.losses`)."""
     began = time.monotonic()
-    out = Path(out).expanduser().absolute()
+    out = absolute(out)
     with open_workspace(out) as shop:
         plan = make_plan(chosen, options, watcher.say)
         if (known := _known(shop, plan, watcher)) is not None:
@@ -108,7 +108,7 @@ def build_part(
     """Make the chunks of one part, `(number, of)` with numbers from 1, while others make theirs in the same folder; returns
     how many chunks it has. Raises as `build` does, and when others are at work there on another plan."""
     number, of = part
-    out = Path(out).expanduser().absolute()
+    out = absolute(out)
     with open_workspace(out, shared=True) as shop:
         plan = make_plan(chosen, options, watcher.say)
         if _known(shop, plan, watcher) is not None or shop.staged(plan):
@@ -128,7 +128,7 @@ def finish_parts(out: Path, watcher: Watcher, max_drop_rate: float = 1.0) -> Bui
     """Put together what all parts made at `out`. Raises `BuildError` when a chunk is missing, or when sources, options or
     the program are not those of the parts any more, and `SourceError` and `DatasetError` as `build` does."""
     began = time.monotonic()
-    out = Path(out).expanduser().absolute()
+    out = absolute(out)
     chosen, options, of = read_order(Workspace(out).order)
     with open_workspace(out) as shop:
         plan = make_plan(chosen, options, watcher.say)

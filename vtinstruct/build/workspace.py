@@ -153,6 +153,14 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+def absolute(out: Path) -> Path:
+    """Where a dataset goes, as an absolute path. Raises `DatasetError` when that cannot be told."""
+    try:
+        return Path(out).expanduser().absolute()
+    except (OSError, RuntimeError) as error:  # the working directory is gone, or there is no such user
+        raise DatasetError(f"{out}: {error}; a folder's path is right") from error
+
+
 @contextmanager
 def open_workspace(root: Path, shared: bool = False) -> Generator[Workspace, None, None]:
     """The workspace of the dataset at `root`, locked against other builds, or with `shared` against all that do not share it.

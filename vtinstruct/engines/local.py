@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext
 from typing import Any, TypeVar
 
@@ -48,7 +48,7 @@ def _pooled(
     context = multiprocessing.get_context("spawn")
     crew: list[_Worker] = []
     try:
-        with safe_path():
+        with safe_path(), ctrl_c_waits():
             crew.extend(_Worker(context, work) for _ in range(workers))
         for worker in crew:
             worker.give(islice(jobs, IN_HAND))
@@ -95,23 +95,32 @@ class _Worker:
 
 
 def _serve(pipe: connection.Connection, work: Callable[[Any], Any]) -> None:
-    """A worker's life: one job after the other until the pipe ends. Leaves Ctrl-C to the parent, and ends with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker's life: one job after the other until the pipe ends. It ends with its parent."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # spawned
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     while True:
         try:
-            job = pipe.recv()
-        except EOFError:
+            pipe.send(attempt(work, pipe.recv()))
+        except (EOFError, ConnectionError):  # nobody wants more, or this one
             return
-        pipe.send(attempt(work, job))
 
 
 def _end_with(sentinel: int) -> None:
     # A killed parent cannot tell its workers to stop, and one in the middle of a long chunk would go on writing.
     connection.wait([sentinel])
     os._exit(1)
+
+
+@contextmanager
+def ctrl_c_waits() -> Generator[None, None, None]:
+    """Keep Ctrl-C back for this block. Processes started in it never hear of it: they would show where it met them."""
+    resource_tracker.ensure_running()  # a process that is started later starts it, and it ends the keeping back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
