@@ -79,15 +79,17 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         names: Annotated[str, typer.Option("--class-names", help="or their names, with commas between")] = "",
         ignore: Annotated[int, typer.Option("--ignore", help="the annotated value that does not count")] = IGNORED,
         reduce_zero_label: Annotated[bool, typer.Option("--reduce-zero-label", help="ADE20K: classes from 1")] = False,
+        from_zero: Annotated[
+            bool, typer.Option("--answers-from-zero", help="with it: only the annotations count from 1")
+        ] = False,
         cityscapes: Annotated[bool, typer.Option("--cityscapes", help="Cityscapes' labelIds, its 19 classes")] = False,
         classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """mIoU and pixel accuracy of label maps."""
         with refusing():
             chosen = [name.strip() for name in names.split(",")] if names else number
-            table = miou(
-                annotations, results, chosen, ignore=ignore, reduce_zero_label=reduce_zero_label, cityscapes=cityscapes
-            )
+            reduced = "annotations" if reduce_zero_label and from_zero else reduce_zero_label
+            table = miou(annotations, results, chosen, ignore=ignore, reduce_zero_label=reduced, cityscapes=cityscapes)
             show(table, classes, as_json)
 
     @app.command("depth")

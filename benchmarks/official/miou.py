@@ -1,54 +1,48 @@
 """Two folders of label maps (PNG), scored as mmsegmentation, Cityscapes and ADE20K do: one confusion over all pixels.
+`mIoU[annotated]` leaves out classes that were answered only, as detectron2's `SemSegEvaluator` does.
 
 A pixel's grey value (or palette index) is its class. Pixels annotated `ignore` (255) do not count. ADE20K's maps count from 1
-and 0 is "other": `reduce_zero_label` takes 1 off and ignores 0. Cityscapes' `labelIds` become train ids by its own table
-(cityscapesScripts, `helpers/labels.py`): `cityscapes`.
+and 0 is "other": `reduce_zero_label` takes 1 off and ignores 0 (`"annotations"`: answers count from 0 already, as
+mmsegmentation's and transformers' models say them). Cityscapes' `labelIds` are scored as `_cityscapes.py` says: `cityscapes`.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.official._cityscapes import CATEGORIES, CLASSES, COUNTED, LAST, Objects, count
+from benchmarks.official._cityscapes import summary as city_summary
 from benchmarks.official._files import OfficialError
 from benchmarks.official._pictures import grey_values
 from benchmarks.official._table import Table
 
 Labels = NDArray[np.int64]
 IGNORED, NOT = 255, -1  # in a file; in a map read from it
-CITYSCAPES = (
-    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain", "sky",
-    "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
-)  # fmt: skip
-# label id of every train id, in order
-CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
 def miou(
     annotations: Path, results: Path, classes: int | Sequence[str] = (), *, ignore: int = IGNORED,
-    reduce_zero_label: bool = False, cityscapes: bool = False,
+    reduce_zero_label: bool | Literal["annotations"] = False, cityscapes: bool = False,
 ) -> Table:  # fmt: skip
-    """mIoU, mIoU[absent=0], aAcc, mAcc, fwIoU over all pairs of pictures of the same name (Cityscapes' endings
-    `_gtFine_labelIds` may differ). `classes`: their number, or names. Raises `OfficialError`."""
-    names = (
-        list(CITYSCAPES) if cityscapes else [str(c) for c in (range(classes) if isinstance(classes, int) else classes)]
-    )
+    """mIoU, the same of annotated classes alone and with absent ones as 0, aAcc, mAcc, fwIoU over all pairs of pictures of
+    the same name (Cityscapes' endings may differ). `classes`: their number, or names. Raises `OfficialError`."""
+    pairs = pair(annotations, results, key=_place if cityscapes else key_of)
+    versions = {"numpy": importlib.metadata.version("numpy")}
+    if cityscapes:
+        return _cityscapes(pairs, versions)
+    names = [str(name) for name in (range(classes) if isinstance(classes, int) else classes)]
     if not names:
         raise OfficialError("how many classes there are must be said: a number, or their names")
-    pairs = pair(annotations, results)
-    table = _table(ignore, reduce_zero_label, cityscapes)
+    tables = _table(ignore, bool(reduce_zero_label)), _table(ignore, reduce_zero_label is True)
     counts = np.zeros((len(names), len(names) + 1), dtype=np.int64)  # the last column: no class of the list
     for true_path, found_path in pairs:
-        true, found = table[grey_values(true_path)], table[grey_values(found_path)]
-        if true.shape != found.shape:
-            raise OfficialError(
-                f"{found_path}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right"
-            )
+        true, found = (table[values] for table, values in zip(tables, _maps(true_path, found_path), strict=True))
         strange = true[(true >= len(names)) & (true != NOT)]
         if strange.size:
             raise OfficialError(f"{true_path}: class {int(strange[0])}; 0..{len(names) - 1} or {ignore} are right")
@@ -56,8 +50,38 @@ def miou(
         answered = np.where((found[kept] != NOT) & (found[kept] < len(names)), found[kept], len(names))
         flat = true[kept] * (len(names) + 1) + answered
         counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
-    versions = {"numpy": importlib.metadata.version("numpy")}
     return Table("label maps", *summary(counts, names), (f"{len(pairs)} pairs of pictures",), versions)
+
+
+def _cityscapes(pairs: Sequence[tuple[Path, Path]], versions: dict[str, str]) -> Table:
+    counts, objects = np.zeros((LAST + 1, LAST + 2), dtype=np.int64), Objects()
+    beside = [path.with_name(path.name.replace("labelIds", "instanceIds")) for path, _ in pairs]
+    whole = all(path.is_file() and path != true for path, (true, _) in zip(beside, pairs, strict=True))
+    for (true_path, found_path), object_path in zip(pairs, beside, strict=True):
+        true, found = _maps(true_path, found_path)
+        if true.max() > LAST:
+            raise OfficialError(f"{true_path}: label id {int(true.max())}; Cityscapes' 0..{LAST} are right")
+        counts += count(true, found)
+        if whole:
+            objects.add(_maps(object_path, found_path)[0], found)
+    own, by_class = city_summary(counts, objects if whole else None)
+    columns = [*COUNTED, *sorted(set(range(LAST + 2)) - set(COUNTED))]
+    trained = counts[np.ix_(COUNTED, columns)]
+    trained = np.column_stack((trained[:, : len(COUNTED)], trained[:, len(COUNTED) :].sum(axis=1)))
+    numbers, classes = summary(trained, list(CLASSES))
+    rows = tuple({**row, "iIoU": by_class[row["class"]]["iIoU"]} for row in classes)
+    rows += tuple({"class": f"[{name}]", "id": name, "Acc": None, **by_class[name]} for name in CATEGORIES)
+    notes = [f"{len(pairs)} pairs of pictures; the last classes, in brackets, are categories"]
+    if not whole:
+        notes.append("iIoU needs a picture *_gtFine_instanceIds.png beside every *_gtFine_labelIds.png")
+    return Table("Cityscapes label maps", numbers | own, rows, tuple(notes), versions)
+
+
+def _maps(true_path: Path, found_path: Path) -> tuple[Labels, Labels]:
+    true, found = grey_values(true_path), grey_values(found_path)
+    if true.shape != found.shape:
+        raise OfficialError(f"{found_path}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right")
+    return true, found
 
 
 def summary(counts: Labels, names: Sequence[str]) -> tuple[dict[str, float | None], tuple[dict[str, Any], ...]]:
@@ -65,13 +89,14 @@ def summary(counts: Labels, names: Sequence[str]) -> tuple[dict[str, float | Non
     inter, true, found = np.diag(counts).astype(float), counts.sum(axis=1), counts[:, :-1].sum(axis=0)
     union, total = true + found - inter, int(true.sum())
     if not total:
-        return dict.fromkeys(("mIoU", "mIoU[absent=0]", "aAcc", "mAcc", "fwIoU")), ()
+        return dict.fromkeys(("mIoU", "mIoU[annotated]", "mIoU[absent=0]", "aAcc", "mAcc", "fwIoU")), ()
     iou = np.divide(inter, union, out=np.full(len(names), np.nan), where=union > 0)
+    there = true > 0
     accuracy = np.divide(inter, true, out=np.full(len(names), np.nan), where=true > 0)
     numbers: dict[str, float | None] = {
-        "mIoU": float(np.nanmean(iou)), "mIoU[absent=0]": float(np.nansum(iou) / len(names)),
-        "aAcc": float(inter.sum() / total), "mAcc": float(np.nanmean(accuracy)),
-        "fwIoU": float(np.nansum(true / total * iou)),
+        "mIoU": float(np.nanmean(iou)), "mIoU[annotated]": float(iou[there].sum() / there.sum()),
+        "mIoU[absent=0]": float(np.nansum(iou) / len(names)), "aAcc": float(inter.sum() / total),
+        "mAcc": float(np.nanmean(accuracy)), "fwIoU": float((iou[there] * (true / total)[there]).sum()),
     }  # fmt: skip
     classes = tuple(
         {"class": name, "id": index, "IoU": None if np.isnan(i) else float(i), "Acc": None if np.isnan(a) else float(a)}
@@ -80,16 +105,30 @@ def summary(counts: Labels, names: Sequence[str]) -> tuple[dict[str, float | Non
     return numbers, classes
 
 
-def pair(annotations: Path, results: Path, endings: Sequence[str] = (".png",)) -> list[tuple[Path, Path]]:
-    """Every annotation picture below a folder and its answer, by path and name, or by the name's stem without Cityscapes'
-    ending. An annotation without an answer, or with two, is refused."""
+def key_of(path: Path) -> str:
+    """What an annotation and its answer have in common: the stem without Cityscapes' endings, in which KITTI calls a depth map
+    by another word than its photo."""
+    stem = path.stem.replace("_groundtruth_depth_", "_image_")
+    return stem.split("_gtFine")[0].split("_leftImg8bit")[0].removesuffix("_pred")
+
+
+def _place(path: Path) -> str:
+    """Cityscapes' city, sequence and frame; what follows is the kind of picture, or whatever the answer calls itself."""
+    return "_".join(path.stem.split("_")[:3])
+
+
+def pair(
+    annotations: Path, results: Path, endings: Sequence[str] = (".png",), key: Callable[[Path], str] = key_of
+) -> list[tuple[Path, Path]]:
+    """Every annotation picture below a folder and its answer, by path and name, or by the key of both names. An annotation
+    without an answer, or with two, is refused."""
     for folder in (annotations, results):
         if not folder.is_dir():
             raise OfficialError(f"{folder}: no folder; the folder of the pictures is right")
     true = [path for path in sorted(annotations.rglob("*")) if path.suffix in endings]
     by_key: dict[str, list[Path]] = {}
     for path in (path for path in sorted(results.rglob("*")) if path.suffix in endings):
-        by_key.setdefault(key_of(path), []).append(path)
+        by_key.setdefault(key(path), []).append(path)
     if any(path.name.endswith("_gtFine_labelIds.png") for path in true):
         true = [path for path in true if path.name.endswith("_gtFine_labelIds.png")]  # beside them lie other kinds
     if not true:
@@ -97,7 +136,7 @@ def pair(annotations: Path, results: Path, endings: Sequence[str] = (".png",)) -
     found: list[tuple[Path, Path]] = []
     for path in true:
         same = results / path.relative_to(annotations)
-        answers = [same] if same.is_file() else by_key.get(key_of(path), [])
+        answers = [same] if same.is_file() else by_key.get(key(path), [])
         if len(answers) != 1:
             raise OfficialError(
                 f"{results}: {len(answers)} answers to {path.relative_to(annotations)}; exactly one is right"
@@ -106,21 +145,9 @@ def pair(annotations: Path, results: Path, endings: Sequence[str] = (".png",)) -
     return found
 
 
-def key_of(path: Path) -> str:
-    """What an annotation and its answer have in common: Cityscapes' first three words, or the whole stem, in which KITTI
-    calls a depth map by another word than its photo."""
-    stem = path.stem.replace("_groundtruth_depth_", "_image_")
-    return stem.split("_gtFine")[0].split("_leftImg8bit")[0].removesuffix("_pred")
-
-
-def _table(ignore: int, reduce_zero_label: bool, cityscapes: bool) -> Labels:
+def _table(ignore: int, reduce_zero_label: bool) -> Labels:
     """Stored value -> class, `NOT` where it does not count; values beyond are no class."""
-    table = np.arange(1 << 16, dtype=np.int64)
-    if cityscapes:
-        table[:] = NOT
-        table[list(CITYSCAPES_IDS)] = np.arange(len(CITYSCAPES))
-        return table
-    table -= reduce_zero_label  # 0 becomes -1, which is `NOT`
+    table = np.arange(1 << 16, dtype=np.int64) - reduce_zero_label  # 0 becomes -1, which is `NOT`
     if 0 <= ignore < table.size:
         table[ignore] = NOT
     return table

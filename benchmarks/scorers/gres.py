@@ -4,7 +4,8 @@ Two readings side by side. "[script]" is what Liu et al., "GRES" (CVPR 2023) pub
 
 * gIoU is the mean over all expressions; rightly saying "nothing" counts 1, wrongly 0
 * cIoU = sum of intersections / sum of unions; the answer to a no-target expression adds its area to the unions
-* "nothing" is said by giving no mask; a mask without a pixel says "something"
+* "nothing" is said by giving no mask; a mask without a pixel says "something" (ReLA's model gives a mask even where it says
+  "nothing", and that mask adds to the unions of cIoU; an answer in words has none)
 * N-acc and T-acc are 0 on a set without no-target expressions, and P@t is over those with a target
 
 The plain names correct that: a mask without a pixel says "nothing" too, and what is undefined is null. In both, a missing
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.intervals import mean_interval
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_references
 from benchmarks.scorers._masks import overlap, union_of
+from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.geometry import rle_area
 
@@ -68,7 +70,7 @@ def _numbers(rows: pl.DataFrame, nothing: Bools, ending: str) -> dict[str, float
     some, none = int(target.sum()), int((~target).sum())
     below = int(union[target | ~nothing].sum())
     found: dict[str, float | None] = {
-        "gIoU": float(values.mean()) if len(values) else None,
+        "gIoU": in_order(values) / len(values) if len(values) else None,
         "cIoU": int(inter[target & ~nothing].sum()) / below if below else None,
         "N-acc": float(nothing[~target].mean()) if none else None,
         "T-acc": float((~nothing)[target].mean()) if some else None,

@@ -129,7 +129,8 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         numbers["mIoU[absent=0]"] = float(np.nansum(iou) / len(classes))
     if total:
         numbers["aAcc"], numbers["mAcc"] = float(inter.sum()) / total, float(np.nanmean(accuracy))
-        numbers["fwIoU"] = float(np.nansum(true / total * iou))
+        there = true > 0
+        numbers["fwIoU"] = float((iou[there] * (true / total)[there]).sum())
     details = {
         "by_class": [
             {"class": setting.class_name(c), "id": c, "IoU": float(i), "Acc": None if np.isnan(a) else float(a)}

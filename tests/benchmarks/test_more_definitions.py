@@ -69,6 +69,22 @@ def test_gres_is_the_published_loop_and_an_empty_mask_says_nothing_beside_it() -
     assert found["cIoU"] == pytest.approx(170 / 430)
 
 
+def test_gres_has_the_bits_of_the_published_loop() -> None:
+    rng, pairs, plain = np.random.default_rng(0), list[Pair](), list[tuple[bool, bool, int, int]]()
+    for n in range(300):
+        start, none, silent = int(rng.integers(0, 10)), bool(rng.random() < 0.3), bool(rng.random() < 0.2)
+        true = (start, start + int(rng.integers(2, 10)))
+        found = (true[0] + int(rng.integers(0, 2)), true[1] + int(rng.integers(0, 2)))
+        truth = expression("res", "mask", *(() if none else (mask(*true),)), id_=f"{n:03}")
+        pairs.append((truth, answered("Nothing.") if silent else masks(found)))
+        overlap = 0 if none else max(true[1] - found[0], 0)
+        area = (0 if none else true[1] - true[0]) + (0 if silent else found[1] - found[0] - overlap)
+        plain.append((none, silent, 0 if silent else 10 * overlap, 10 * area))
+    numbers = summary("gres", pairs).numbers
+    assert {name: numbers[name] for name in rela(plain)} == rela(plain)
+    assert 0.3 < (numbers["gIoU[script]"] or 0) < 0.8
+
+
 def test_gres_without_no_target_expressions_is_null_where_the_script_says_zero() -> None:
     found = summary("gres", [(expression("res", "mask", mask(0, 10)), MISSING)]).numbers
     assert (found["N-acc"], found["N-acc[script]"], found["T-acc[script]"]) == (None, 0.0, 0.0)

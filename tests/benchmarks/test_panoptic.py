@@ -252,10 +252,11 @@ def test_semantic_numbers_are_those_of_label_maps_with_255_ignored(seed: int) ->
     inter, area_true, area_found = sums[:, classes]
     union = area_true + area_found - inter
     summary = scored("miou", truth, maps, found, found_maps, setting_of(truth))
-    assert summary.numbers["mIoU"] == pytest.approx(np.nanmean(inter / union), abs=1e-15)
-    assert summary.numbers["aAcc"] == pytest.approx(inter.sum() / area_true.sum(), abs=1e-15)
-    assert summary.numbers["mAcc"] == pytest.approx(np.nanmean(inter / area_true), abs=1e-15)
-    assert summary.numbers["fwIoU"] == pytest.approx((area_true / area_true.sum() * inter / union).sum(), abs=1e-15)
+    assert summary.numbers["mIoU"] == np.nanmean(inter / union)
+    assert summary.numbers["aAcc"] == inter.sum() / area_true.sum()
+    assert summary.numbers["mAcc"] == np.nanmean(inter / area_true)
+    there = area_true > 0
+    assert summary.numbers["fwIoU"] == ((inter / union) * (area_true / area_true.sum()))[there].sum()
     hot = pytest.importorskip("hotcoco.semantic").SemanticEval(11, ignore_index=255)
     for row, ids, found_row, found_ids in zip(
         truth["annotations"], maps, found["annotations"], found_maps, strict=True
@@ -265,7 +266,7 @@ def test_semantic_numbers_are_those_of_label_maps_with_255_ignored(seed: int) ->
             class_map(truth, found_ids, found_row, 10).astype(np.uint8),
         )
     pixels = hot.confusion()[np.ix_(classes, classes)]
-    assert summary.details["by_class"][0]["IoU"] == pytest.approx(pixels[0, 0] / union[0], abs=1e-15)
+    assert summary.details["by_class"][0]["IoU"] == pixels[0, 0] / union[0]
 
 
 def test_absent_classes_are_named_and_count_nothing_or_zero() -> None:
