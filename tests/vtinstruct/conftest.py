@@ -64,6 +64,7 @@ class Handmade:
     records: list[Record] = field(default_factory=list)
     faults: list[Drop] = field(default_factory=list)
     opened: int = 0
+    version: str = "3"
 
     def chosen(self, *splits: str) -> list[Chosen]:
         return [Chosen(self.source(), self.root, splits or ("train",))]
@@ -71,7 +72,7 @@ class Handmade:
     def source(self) -> Source:
         return Source(
             "handmade", "Hand-made", "https://example.org", "CC0-1.0",
-            frozenset({"image", "boxes", "masks", "expressions", "captions"}), ("train", "val"), "anything", "3",
+            frozenset({"image", "boxes", "masks", "expressions", "captions"}), ("train", "val"), "anything", self.version,
             lambda root: ("train", "val"), self.open,
         )  # fmt: skip
 

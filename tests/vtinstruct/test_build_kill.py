@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.vtinstruct.builds import begin_build, wait_for_a_chunk
 from vtinstruct.check import check
 
 PROGRAM = """
@@ -67,14 +68,6 @@ def wait_until_gone(session: int) -> None:
     while members(session):
         assert time.monotonic() < until, "worker processes outlived the killed build"
         time.sleep(0.05)
-
-
-def wait_for_a_chunk(process: subprocess.Popen, out: Path) -> None:
-    """Until a chunk is finished, or the whole build is."""
-    until = time.monotonic() + 60
-    while process.poll() is None and not any((out / ".build" / "chunks").glob("*.json")):
-        assert time.monotonic() < until, "no chunk was finished in a minute"
-        time.sleep(0.005)
 
 
 def kill_and_resume(program, sample, tmp_path, bytes_of, workers, moments, seed):
@@ -144,33 +137,13 @@ def test_a_killed_worker_is_said_and_the_build_resumes(program, small_sample, tm
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
-COMMAND = """
-import sys
-from dataclasses import replace
-from vtinstruct.build import run
-from vtinstruct.cli import main
-
-real = run.make_plan
-run.make_plan = lambda chosen, options, say: real(chosen, replace(options, chunk_slots=1), say)
-
-if __name__ == "__main__":
-    main()
-"""
-
-
 @pytest.mark.parametrize("workers", [1, 3])
 def test_ctrl_c_is_one_line_and_the_build_resumes(tmp_path, small_sample, bytes_of, workers):
     """As a terminal does it: the signal goes to all processes at once."""
-    path = tmp_path / "command.py"
-    path.write_text(COMMAND)
     source = f"refcocog={small_sample}/refer"
 
     def begin(out) -> subprocess.Popen:
-        words = [sys.executable, str(path), "build", source, "--out", str(out), "--workers", str(workers)]
-        return subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )  # fmt: skip
+        return begin_build(source, "--out", out, "--workers", workers)
 
     process = begin(tmp_path / "out")
     wait_for_a_chunk(process, tmp_path / "out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import replace
@@ -28,8 +27,8 @@ def test_a_second_run_does_nothing(handmade, tmp_path, listening):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.arrow")} == before
 
 
-@pytest.mark.parametrize("what", ["annotations", "photo", "option", "shard"])
-def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, what):
+@pytest.mark.parametrize("what", ["annotations", "photo", "option", "shard", "converter", "program"])
+def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, monkeypatch, what):
     handmade.add(1)
     options = Options(("rec",))
     build(handmade.chosen(), options, tmp_path / "out", Silent())
@@ -45,6 +44,13 @@ def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, wha
         case "option":
             options = replace(options, seed=9)
             said = "changed option: seed was 0, is 9"
+        case "converter":
+            handmade.version = "4"
+            said = "changed since the last build: handmade converter"
+        case "program":
+            monkeypatch.setattr("vtinstruct.build.plan.code_digest", lambda source: "other code")
+            monkeypatch.setattr("vtinstruct.build.workspace.code_digest", lambda source: "other code")
+            said = "changed since the last build: handmade: the program"
         case _:
             (tmp_path / "out" / read_manifest(tmp_path / "out").files[0].path).unlink()
             said = None
@@ -53,6 +59,42 @@ def test_a_change_is_noticed_said_and_rebuilt(handmade, tmp_path, listening, wha
     assert listening.chunks == 1
     assert said is None or said in listening.said
     assert check(tmp_path / "out", photos=True).findings == ()
+
+
+@pytest.mark.parametrize("what", ["annotations", "option", "converter", "program"])
+def test_a_change_in_the_middle_is_said_and_nothing_is_mixed(
+    handmade, tmp_path, listening, monkeypatch, bytes_of, what
+):
+    """Two of four chunks were made before the change: none of them goes into what is built after it."""
+    for number in range(4):
+        handmade.add(number)
+    options, out = Options(("rec",), chunk_slots=1), tmp_path / "out"
+
+    class Stops(Silent):
+        left = 2
+
+        def chunk(self, slots, receipt):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(handmade.chosen(), options, out, Stops())
+    assert len(list((out / ".build" / "chunks").glob("*.json"))) == 2
+    match what:
+        case "annotations":
+            (handmade.root / "ann.json").write_text('{"any": "other thing"}')
+        case "option":
+            options = replace(options, seed=9)
+        case "converter":
+            handmade.version = "4"
+        case _:
+            monkeypatch.setattr("vtinstruct.build.plan.code_digest", lambda source: "other code")
+            monkeypatch.setattr("vtinstruct.build.workspace.code_digest", lambda source: "other code")
+    assert build(handmade.chosen(), options, out, listening).reused == 0
+    assert any(text.startswith("changed ") for text in listening.said)
+    build(handmade.chosen(), options, tmp_path / "fresh", Silent())
+    assert bytes_of(out) == bytes_of(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize("photo_check", [True, False])
@@ -193,32 +235,3 @@ def test_a_foreign_folder_is_refused_and_untouched(handmade, tmp_path):
     assert [path.name for path in out.rglob("*")] == ["data", "thesis.txt"]
     with pytest.raises(DatasetError, match="is a file"):
         build(handmade.chosen(), Options(("rec",)), out / "data" / "thesis.txt", Silent())
-
-
-def test_two_builds_into_one_folder_refuse_each_other(handmade, tmp_path):
-    handmade.add(1)
-    out = tmp_path / "out"
-    build(handmade.chosen(), Options(("rec",)), out, Silent())
-    with (out / ".build" / "lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(DatasetError, match="another build is at work there"):
-            build(handmade.chosen(), Options(("rec",)), out, Silent())
-
-
-def test_a_full_disk_is_one_line_and_resumable(handmade, tmp_path, monkeypatch):
-    for number in range(4):
-        handmade.add(number)
-    from vtinstruct.build import receipt
-
-    real, calls = receipt.write_receipt, iter(range(100))
-
-    def full(path, done):
-        if next(calls) == 2:
-            raise OSError(28, "No space left on device", str(path))
-        real(path, done)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("vtinstruct.build.chunk.write_receipt", full)
-        with pytest.raises(BuildError, match="No space left on device; what is done"):
-            build(handmade.chosen(), Options(("rec",), chunk_slots=1), tmp_path / "out", Silent())
-    assert build(handmade.chosen(), Options(("rec",), chunk_slots=1), tmp_path / "out", Silent()).reused == 2
