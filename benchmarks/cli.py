@@ -5,8 +5,8 @@ Refusals (a file or folder that cannot be used) are one line on stderr and exit 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,17 +33,18 @@ from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
 from benchmarks.score import Options, read_truths
 from benchmarks.suites import SuiteError
+from vtinstruct import outcome
 from vtinstruct.manifest import DatasetError
 from vtinstruct.plugins import UnknownPlugin
 from vtinstruct.prediction import PredictionsError
 from vtinstruct.rows import ReadError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-screen, errors = Console(), Console(stderr=True)
+screen = Console()
 
 REFUSALS = (
     DatasetError, ReadError, RowsError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin,
-    OSError, OfficialError, OriginalMissing, PhraseError,
+    OfficialError, OriginalMissing, PhraseError,
 )  # fmt: skip
 
 Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
@@ -65,16 +66,6 @@ Phrases = Annotated[
 OtherDataset = Annotated[bool, typer.Option("--allow-other-dataset", help="score answers made for another dataset")]
 
 
-@contextmanager
-def refusing() -> Generator[None, None, None]:
-    """One clear line and exit code 2 instead of a traceback, for what is wrong with the input."""
-    try:
-        yield
-    except REFUSALS as error:
-        errors.print(f"[red]refused:[/red] {escape(' '.join(str(error).split()))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(2) from error
-
-
 @app.command("run")
 def run_command(
     data: Data, out: Out,
@@ -85,16 +76,15 @@ def run_command(
     suite: Suites = None, engine: Engine = "hotcoco", resamples: Resamples = 1000, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Answers, scores, pages and a leaderboard for one model; begun answers are continued."""
-    with refusing():
-        dataset, splits = open_dataset(data, split or ())
-        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed)
-        models = list(dict.fromkeys([model, *(baselines() if with_baselines else ())]))
-        ran = run(models, dataset, options, checkpoint, out, _say(screen))
-        show(ran.results)
-        for line in ran.failed:
-            screen.print(f"[yellow]left out[/yellow] {escape(line)}", soft_wrap=True)
-        for page in (*ran.reports, ran.leaderboard_csv, ran.leaderboard_html):
-            screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+    dataset, splits = open_dataset(data, split or ())
+    options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed)
+    models = list(dict.fromkeys([model, *(baselines() if with_baselines else ())]))
+    ran = run(models, dataset, options, checkpoint, out, _say(screen))
+    show(ran.results)
+    for line in ran.failed:
+        screen.print(f"[yellow]left out[/yellow] {escape(line)}", soft_wrap=True)
+    for page in (*ran.reports, ran.leaderboard_csv, ran.leaderboard_html):
+        screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
 
 
 @app.command("score")
@@ -107,14 +97,13 @@ def score_command(
     phrases: Phrases = "exact",
 ) -> None:  # fmt: skip
     """Numbers and a page from a predictions file; no model is needed."""
-    with refusing():
-        dataset, splits = open_dataset(data, split or ())
-        options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset, phrases)
-        results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
-        show([results])
-        for line in results.intake["lines"]:
-            screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
-        screen.print(f"[dim]{escape(str(out / 'report.html'))}[/dim]", soft_wrap=True, highlight=False)
+    dataset, splits = open_dataset(data, split or ())
+    options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset, phrases)
+    results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
+    show([results])
+    for line in results.intake["lines"]:
+        screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
+    screen.print(f"[dim]{escape(str(out / 'report.html'))}[/dim]", soft_wrap=True, highlight=False)
 
 
 @app.command("leaderboard")
@@ -122,12 +111,11 @@ def leaderboard_command(
     results: Annotated[list[Path], typer.Argument(help="results.json files, or folders that hold one")], out: Out
 ) -> None:
     """Rank results of several models: CSV and HTML."""
-    with refusing():
-        found = [read_results(path) for path in results]
-        html, table = write_leaderboard(found, out, [path if path.is_dir() else path.parent for path in results])
-        show(found)
-        for page in (table, html):
-            screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+    found = [read_results(path) for path in results]
+    html, table = write_leaderboard(found, out, [path if path.is_dir() else path.parent for path in results])
+    show(found)
+    for page in (table, html):
+        screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
 
 
 @app.command("merge")
@@ -136,10 +124,9 @@ def merge_command(
     out: Out,
 ) -> None:
     """One result from several, scored apart: the same bits in whatever order, and as if scored at once."""
-    with refusing():
-        merged = merge(folders, out)
-        show([merged])
-        screen.print(f"[dim]{escape(str(out / 'results.json'))}[/dim]", soft_wrap=True, highlight=False)
+    merged = merge(folders, out)
+    show([merged])
+    screen.print(f"[dim]{escape(str(out / 'results.json'))}[/dim]", soft_wrap=True, highlight=False)
 
 
 @app.command("compare")
@@ -155,13 +142,12 @@ def compare_command(
 ) -> None:  # fmt: skip
     """Two models on the same samples, paired: the difference of every primary number with its interval and p-value, and the
     samples that moved most."""
-    with refusing():
-        found = compare(first, second, resamples, seed)
-        show_comparison(found)
-        if out is not None:
-            pictures = moved_pictures(found, (first, second), open_dataset(data)[0], predictions or ()) if data else {}
-            write_comparison(out, found, pictures)
-            screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
+    found = compare(first, second, resamples, seed)
+    show_comparison(found)
+    if out is not None:
+        pictures = moved_pictures(found, (first, second), open_dataset(data)[0], predictions or ()) if data else {}
+        write_comparison(out, found, pictures)
+        screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
 
 
 def show_comparison(found: Comparison) -> None:
@@ -201,7 +187,7 @@ def suites_command() -> None:
     screen.print(table)
 
 
-register(app, refusing)
+register(app)
 
 
 def _say(console: Console) -> Callable[[str], None]:
@@ -244,8 +230,8 @@ def _means(rows: list[Line], models: int) -> list[str]:
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
+    sys.exit(outcome.run(app, "refvlm-bench", REFUSALS))
 
 
 if __name__ == "__main__":

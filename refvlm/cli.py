@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refvlm.checkpoints import CheckpointError
+from vtinstruct import outcome
 from vtinstruct.manifest import DatasetError
 from vtinstruct.photos import PhotoError
 from vtinstruct.prediction import PredictionsError
@@ -26,25 +27,17 @@ app = typer.Typer(
 Data = Annotated[Path, typer.Option(help="A dataset that `vtinstruct build` wrote.")]
 
 
-def main() -> None:
-    """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
-    try:
-        app()
-    except (DatasetError, PredictionsError, PhotoError, CheckpointError, InputError) as error:
-        print(f"refvlm: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "transformers", "safetensors", "tokenizers"):
-            raise
-        print(f"refvlm: {error.name} is not installed; pip install 'vt-instruct[model]' is right", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("refvlm: stopped", file=sys.stderr)
-        sys.exit(130)
-
-
 class InputError(Exception):
     """An option that cannot be used; one line."""
+
+
+REFUSALS = (DatasetError, PredictionsError, PhotoError, CheckpointError, InputError)
+EXTRAS: dict[str, str] = dict.fromkeys(("torch", "transformers", "safetensors", "tokenizers"), "model")
+
+
+def main() -> None:
+    """Run the command line. What is wrong with the input is one line on stderr and exit code 2."""
+    sys.exit(outcome.run(app, "refvlm", REFUSALS, EXTRAS))
 
 
 @app.command()

@@ -6,7 +6,9 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import typer
@@ -17,8 +19,11 @@ TRACEBACK = "VTINSTRUCT_TRACEBACK"  # set, a fault is shown in full
 _Usage = cast(type[Exception], next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"))
 
 
-def run(app: typer.Typer, name: str, known: tuple[type[Exception], ...]) -> int:
-    """Run the command line of this process; its exit code. `known` errors are about what was given and say so in a line."""
+def run(
+    app: typer.Typer, name: str, known: tuple[type[Exception], ...], extras: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Run the command line of this process; its exit code. `known` errors are about what was given and say so in a line.
+    `extras` are modules that need not be installed, with the extra of ours that brings them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path of any bytes can be said on a terminal of any encoding
             stream.reconfigure(errors="backslashreplace")
@@ -36,6 +41,8 @@ def run(app: typer.Typer, name: str, known: tuple[type[Exception], ...]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (extra := extras.get(error.name or "")) is not None:
+            return _say(name, f"{error.name} is not installed; pip install 'vt-instruct[{extra}]' is right", WRONG)
         if os.environ.get(TRACEBACK):
             raise
         return _say(name, _fault(error), FAULT)

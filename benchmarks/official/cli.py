@@ -4,8 +4,7 @@ files in, official numbers out."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,8 +37,8 @@ Classes = Annotated[bool, typer.Option("--classes", help="every class's own numb
 Json = Annotated[bool, typer.Option("--json", help="print JSON, nothing else")]
 
 
-def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[None]]) -> None:
-    """Add the commands to an application; `refusing` turns what is wrong with the input into one line."""
+def register(app: typer.Typer) -> None:
+    """Add the commands to an application."""
 
     @app.command("coco")
     def coco_command(
@@ -49,8 +48,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """COCO's 12 numbers (10 of keypoints) of a result file."""
-        with refusing():
-            show(coco(annotations, results, iou, engine, skeleton), classes, as_json)
+        show(coco(annotations, results, iou, engine, skeleton), classes, as_json)
 
     @app.command("lvis")
     def lvis_command(
@@ -59,8 +57,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """LVIS's 13 numbers of a result file."""
-        with refusing():
-            show(lvis(annotations, results, iou, engine), classes, as_json)
+        show(lvis(annotations, results, iou, engine), classes, as_json)
 
     @app.command("panoptic")
     def panoptic_command(
@@ -69,8 +66,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """PQ, SQ and RQ of a panoptic result."""
-        with refusing():
-            show(panoptic(annotations, results, annotation_folder, result_folder, engine), classes, as_json)
+        show(panoptic(annotations, results, annotation_folder, result_folder, engine), classes, as_json)
 
     @app.command("miou")
     def miou_command(
@@ -86,11 +82,10 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """mIoU and pixel accuracy of label maps."""
-        with refusing():
-            chosen = [name.strip() for name in names.split(",")] if names else number
-            reduced = "annotations" if reduce_zero_label and from_zero else reduce_zero_label
-            table = miou(annotations, results, chosen, ignore=ignore, reduce_zero_label=reduced, cityscapes=cityscapes)
-            show(table, classes, as_json)
+        chosen = [name.strip() for name in names.split(",")] if names else number
+        reduced = "annotations" if reduce_zero_label and from_zero else reduce_zero_label
+        table = miou(annotations, results, chosen, ignore=ignore, reduce_zero_label=reduced, cityscapes=cityscapes)
+        show(table, classes, as_json)
 
     @app.command("depth")
     def depth_command(
@@ -102,20 +97,17 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         as_json: Json = False,
     ) -> None:  # fmt: skip
         """Ten errors of depth maps under one named protocol."""
-        with refusing():
-            show(depth(annotations, results, levels, crop, cap, align), False, as_json)
+        show(depth(annotations, results, levels, crop, cap, align), False, as_json)
 
     @app.command("captions")
     def captions_command(annotations: Truth, results: Found, engine: Engine = "hotcoco", as_json: Json = False) -> None:
         """BLEU, METEOR, ROUGE-L and CIDEr of a COCO caption result file."""
-        with refusing():
-            show(captions(annotations, results, engine), False, as_json)
+        show(captions(annotations, results, engine), False, as_json)
 
     @app.command("vqa")
     def vqa_command(annotations: Truth, results: Found, classes: Classes = False, as_json: Json = False) -> None:
         """Soft accuracy of a VQAv2 or OK-VQA result file."""
-        with refusing():
-            show(vqa(annotations, results), classes, as_json)
+        show(vqa(annotations, results), classes, as_json)
 
     @app.command("pope")
     def pope_command(
@@ -124,8 +116,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         as_json: Json = False,
     ) -> None:
         """Accuracy, precision, recall, F1 and yes-ratio of POPE answers."""
-        with refusing():
-            show(pope(labels, answers), False, as_json)
+        show(pope(labels, answers), False, as_json)
 
     @app.command("gcg")
     def gcg_command(
@@ -135,8 +126,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         engine: Engine = "hotcoco", as_json: Json = False,
     ) -> None:  # fmt: skip
         """Grounded captions in GLaMM's layout."""
-        with refusing():
-            show(gcg(masks, captions, answers, engine), False, as_json)
+        show(gcg(masks, captions, answers, engine), False, as_json)
 
     @app.command("noc")
     def noc_command(
@@ -147,8 +137,7 @@ def register(app: typer.Typer, refusing: Callable[[], AbstractContextManager[Non
         as_json: Json = False,
     ) -> None:  # fmt: skip
         """Number of clicks until IoU .80, .85, .90 of interactive segmentation."""
-        with refusing():
-            show(noc(sessions, masks, limit, ignore), False, as_json)
+        show(noc(sessions, masks, limit, ignore), False, as_json)
 
 
 def show(table: Table, classes: bool, as_json: bool) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from benchmarks.cli import app
+from benchmarks.cli import main
 from benchmarks.dataset import open_dataset
 from tests.benchmarks.made import coco_dialogues, dialogue, made_coco, prediction_of, write_predictions
 from vtinstruct.dialogue import Dialogue, Evaluation, Reference, Triplet
@@ -44,11 +46,30 @@ def perfect(data: Path, path: Path) -> Path:
     return write_predictions(path, dataset.hash, [prediction_of(t, t.turns[-1].parts) for t in truths], "the truth")
 
 
-def bench(*words: object) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
 
 
-def score(predictions: Path, data: Path, out: Path, *more: object) -> Any:
+def bench(*words: object) -> Done:
+    """`refvlm-bench` in this process."""
+    said, wrong = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(wrong):
+        patch.setattr(sys, "argv", ["refvlm-bench", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(int(ended.value.code or 0), said.getvalue(), wrong.getvalue())
+
+
+def score(predictions: Path, data: Path, out: Path, *more: object) -> Done:
     return bench("score", "--predictions", predictions, "--data", data, "--out", out, "--resamples", 30, *more)
 
 

@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(
 
 def refused_in_one_line(done: Any) -> None:
     assert done.exit_code == 2, done.output
-    assert done.stderr.startswith("refused: ")
+    assert done.stderr.startswith("refvlm-bench: ")
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.output
 

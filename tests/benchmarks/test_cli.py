@@ -130,7 +130,7 @@ def test_files_that_cannot_be_scored_are_refused_in_one_line(
     done = score(edited(perfect(data, tmp_path / "predictions.jsonl"), change), data, tmp_path / "out")
     assert done.exit_code == 2
     assert words in done.stderr
-    assert done.stderr.startswith("refused: ")
+    assert done.stderr.startswith("refvlm-bench: ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out/results.json").exists()
 
@@ -149,6 +149,12 @@ def test_answers_to_another_dataset_are_scored_on_demand_and_marked(data: Path, 
         (["--split", "test"], "has no rows of split 'test'; it has: train, val"),
         (["--suite", "dets"], "no suite 'dets'; known: det,"),
         (["--predictions", "none.jsonl"], "a predictions file is expected there"),
+        (["--frobnicate"], "No such option: --frobnicate"),
+        (["--engine", "fast"], "'--engine'"),
+        (["--workers", "0"], "'--workers'"),
+        (["--limit", "many"], "'--limit'"),
+        (["--phrases", "vectors:none.vec"], "none.vec"),
+        (["--out", "/dev/null/out"], "/dev/null/out"),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(data: Path, tmp_path: Path, words: list[str], expected: str) -> None:
