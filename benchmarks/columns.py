@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.arrow import as_arrow
+from benchmarks.arrow import as_arrow, series
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,6 +30,11 @@ class Rles:
     def at(self, which: Ints) -> Rles:
         """The chosen masks."""
         return Rles(self.counts.take(as_arrow(which)), self.sizes_hw[which])
+
+    def only(self, wanted: NDArray[np.bool_]) -> Rles:
+        """The same number of masks, empty where they are not wanted."""
+        kept = pl.select(pl.when(pl.lit(pl.Series(wanted))).then(pl.lit(series(self.counts))).otherwise(pl.lit(b"")))
+        return Rles(kept.to_series().to_arrow(compat_level=pl.CompatLevel.oldest()), self.sizes_hw)
 
     def some(self, which: Ints) -> list[dict[str, Any]]:
         """COCO RLE objects of the chosen masks."""

@@ -23,12 +23,13 @@ import importlib.metadata
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from benchmarks.columns import Floats, Instances, Ints
+from benchmarks.matching import group_keys
 from benchmarks.scorer import Engine
 from vtinstruct.run_lengths import read_masks
 
@@ -73,11 +74,24 @@ def average_precision(
     if engine == "official" and len(found):  # the original cannot read an empty result
         evaluator = _pycocotools(iou_type, sizes_wh, sorted(categories), truth, found)
         return finish(_with_sigmas(evaluator, sigmas), iou_type)
+    found = comparable(truth, found)
     parts: list[AveragePrecision] = []
     for classes in class_blocks(sorted(categories), found.category):
         evaluator = _hotcoco(iou_type, sizes_wh, classes, *(of_classes(side, classes) for side in (truth, found)))
         parts.append(finish(_with_sigmas(evaluator, sigmas), iou_type))
     return parts[0] if len(parts) == 1 else _joined(parts, iou_type)
+
+
+def comparable(truth: Instances, found: Instances) -> Instances:
+    """The found instances without the masks that are compared with nothing, since nothing of their class is annotated in their
+    photo: most masks of most detectors. Their areas, classes and confidences are all that counts."""
+    if found.rles is None:
+        return found
+    area = (
+        found.area if found.area.size else read_masks(found.rles.counts, found.rles.sizes_hw).area_px.astype(np.float64)
+    )
+    true_key, key = group_keys(truth, found)
+    return replace(found, area=area, rles=found.rles.only(np.isin(key, true_key)))
 
 
 def class_blocks(categories: Sequence[int], found: Ints) -> list[list[int]]:
@@ -274,12 +288,10 @@ def truth_columns(images: list[dict[str, Any]], categories: list[dict[str, Any]]
 
 
 def found_columns(annotated: Any, found: Instances) -> Any:
-    """Predicted boxes or masks as hotcoco's results, without an object per row."""
+    """Predicted boxes, or masks with their areas, as hotcoco's results, without an object per row."""
     columns = np.column_stack([found.image, found.boxes_xywh, found.score, found.category]).astype(np.float64)
     if found.rles is None:
         return annotated.load_res(columns)
     results = annotated.load_res(columns, segmentation=found.rles.all())
-    # the masks' own areas, not the boxes'
-    area = found.area if found.area.size else read_masks(found.rles.counts, found.rles.sizes_hw).area_px
-    results.update_anns(ids=np.arange(1, len(found) + 1), area=area.astype(np.float64))
+    results.update_anns(ids=np.arange(1, len(found) + 1), area=found.area)  # the masks' own areas, not the boxes'
     return results

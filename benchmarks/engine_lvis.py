@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.columns import Instances
-from benchmarks.engine import AveragePrecision, check_columns, found_columns, found_objects, truth_columns
+from benchmarks.engine import AveragePrecision, check_columns, comparable, found_columns, found_objects, truth_columns
 from benchmarks.engine import truth_objects as annotated_objects
 from benchmarks.originals import lvis_api, old_numpy
 from benchmarks.scorer import Engine
@@ -65,7 +65,7 @@ def lvis_average_precision(
         result = _lvis_api(iou_type, annotated, found_objects(found))
     else:
         dataset = truth_columns(images, categories, truth)
-        result = _hotcoco(iou_type, dataset, found_columns(dataset, found))
+        result = _hotcoco(iou_type, dataset, found_columns(dataset, comparable(truth, found)))
     if not known:
         result.numbers.update(dict.fromkeys(("APr", "APc", "APf")))
     return result

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.arrow import as_arrow
 from vtinstruct.answer_lines import AnswerWire, BoxWire, KeypointsWire, MaskWire
-from vtinstruct.run_lengths import Masks, read_masks, strings
+from vtinstruct.run_lengths import read_masks, strings
 from vtinstruct.trp_plain import Counted, plain_triplets
 from vtinstruct.units import UnitKind
 
@@ -49,8 +49,8 @@ class Sketch:
 class Block:
     """Plain answers to samples of one task, source and split, checked. counts (N,) units of each answer, U in all.
 
-    boxes_xyxy (U, 4), for boxes; rles (U,), a pyarrow array, with masks' areas and boxes, for masks; poses
-    (U, 3 K), for poses of one K; scores (U,), NaN where there is none.
+    boxes_xyxy (U, 4), for boxes; rles (U,), a pyarrow array, and areas_px (U,), for masks; poses (U, 3 K), for poses of
+    one K; scores (U,), NaN where there is none.
     """
 
     triplets: list[list[Counted]]
@@ -58,7 +58,7 @@ class Block:
     scores: Floats
     boxes_xyxy: Floats | None = None
     rles: Any = None
-    masks: Masks | None = None
+    areas_px: Ints | None = None
     poses: Floats | None = None
 
     def __len__(self) -> int:
@@ -112,8 +112,6 @@ def check_block(kind: UnitKind | None, sketches: Sequence[Sketch], sizes_wh: Int
 
 
 def _chosen(column: Any, kept: Bools) -> Any:
-    if isinstance(column, Masks):
-        return Masks(column.sound[kept], column.area_px[kept], column.boxes_xywh[kept])
     return column[kept] if isinstance(column, np.ndarray) else column.filter(as_arrow(kept))
 
 
@@ -121,7 +119,7 @@ def _check_masks(units: list[MaskWire], sizes_hw: Ints) -> tuple[dict[str, Any],
     said = np.array([unit.mask_rle.size_hw for unit in units], dtype=np.int64).reshape(-1, 2)
     rles = strings([unit.mask_rle.counts for unit in units])
     masks = read_masks(rles, said)
-    return {"rles": rles, "masks": masks}, masks.sound & (said == sizes_hw).all(axis=1)
+    return {"rles": rles, "areas_px": masks.area_px}, masks.sound & (said == sizes_hw).all(axis=1)
 
 
 def _check_poses(units: list[KeypointsWire]) -> tuple[dict[str, Any], Bools]:

@@ -24,27 +24,29 @@ from vtinstruct.geometry import MAX_PIXELS
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
+Px = NDArray[np.int32] | NDArray[np.int64]
 # Characters read at once: the arrays stay in the cache, and malloc does not hand them back to the system in between.
 BLOCK = 1 << 16
 MAX_CHARACTERS = 7  # of one number; no run of a photo needs more
+_SHORT = 6  # characters, 30 bits, that fit in 4 bytes
+_MOST_32 = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What many masks are: sound (N,); area_px (N,) and boxes_xywh (N, 4) in pixels of their photos, 0 where unsound or
-    empty."""
+    """What many masks are: sound (N,), and area_px (N,), 0 where unsound."""
 
     sound: Bools
     area_px: Ints
-    boxes_xywh: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
     """The run lengths of many masks, one mask's behind the other's, as their strings say them (they may be negative or
-    not fill a photo): `px`, of each mask background first; `counts` (N,) how many a mask has, 0 where its string is none."""
+    not fill a photo): `px`, of each mask background first, of 4 bytes where those are enough and else of 8; `counts` (N,)
+    how many a mask has, 0 where its string is none."""
 
-    px: Ints
+    px: Px
     counts: Ints
 
     def filling(self, pixels: Ints) -> Bools:
@@ -53,9 +55,33 @@ class Runs:
         opening = (np.cumsum(self.counts) - self.counts)[some]
         found = np.zeros(len(pixels), np.bool_)
         if some.size:
-            whole = np.add.reduceat(self.px, opening) == pixels[some]
-            found[some] = whole & (np.minimum.reduceat(self.px, opening) >= 0)
+            wanted, px = pixels[some], self.px
+            fine = (np.minimum.reduceat(px, opening) >= 0) & (np.maximum.reduceat(px, opening) <= wanted)
+            if _largest(px) * int(self.counts.max()) > _MOST_32:  # what cannot turn over is exact
+                px = px.astype(np.int64, copy=False)
+            found[some] = fine & (np.add.reduceat(px, opening, dtype=px.dtype) == wanted)
         return found & (pixels > 0) & (pixels <= MAX_PIXELS)
+
+    def areas(self, pixels: Ints, sound: Bools) -> Ints:
+        """The areas of the sound masks, (N,), in photos of so many pixels: half of what is left of the photo when as much as
+        there is outside more than inside is taken away."""
+        found = np.zeros(len(pixels), np.int64)
+        if not sound.any():
+            return found
+        opening = np.cumsum(self.counts) - self.counts
+        signed = self.px.copy()
+        np.negative(signed[1::2], out=signed[1::2])
+        some = np.flatnonzero(self.counts)
+        more = np.zeros(len(pixels), np.int64)
+        more[some] = np.add.reduceat(signed, opening[some], dtype=signed.dtype)  # exact where it is sound
+        np.negative(more, out=more, where=opening % 2 == 1)
+        found[sound] = (pixels[sound] - more[sound]) // 2
+        return found
+
+
+def _largest(values: Px) -> int:
+    """The largest distance from 0."""
+    return max(int(values.max()), -int(values.min())) if values.size else 0
 
 
 def read_runs(data: Bytes, lengths: Ints) -> Runs:
@@ -86,18 +112,22 @@ def _cut(codes: Bytes, lengths: Ints, good: Bools) -> tuple[Bytes, Ints, Ints, N
     return codes, np.cumsum(lengths), stops, sizes
 
 
-def _numbers(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Ints:
+def _numbers(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
     """The signed numbers whose last characters stand at `stops`: 5 bits a character, the lowest first."""
+    dtype = np.int64 if sizes.size and int(sizes.max()) > _SHORT else np.int32
     long = np.flatnonzero(sizes > 1)
     if 2 * long.size > stops.size:
-        return _long(codes, stops, sizes)
-    values = ((codes.take(stops) << 3).view(np.int8) >> 3).astype(np.int64)
+        return _long(codes, stops, sizes).astype(dtype, copy=False)
+    last = codes.take(stops)
+    last ^= 16  # the sign, of five bits
+    last -= 16
+    values: Px = last.view(np.int8).astype(dtype)
     if long.size:
         values[long] = _long(codes, stops[long], sizes[long])
     return values
 
 
-def _long(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Ints:
+def _long(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
     # All characters of a number in one word, the last on top: so many words of 4 or 8 bytes as there are numbers, and no
     # array over the characters that is wider than they are.
     wide = int(sizes.max()) > 4
@@ -117,7 +147,7 @@ def _long(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Ints:
     left = sizes.astype(signed)
     left *= -5
     left += 8 * width
-    return (words.view(signed) >> left).astype(np.int64, copy=False)
+    return words.view(signed) >> left
 
 
 _STEPS = (
@@ -127,7 +157,7 @@ _STEPS = (
 )
 
 
-def _runs(values: Ints, counts: Ints) -> Ints:
+def _runs(values: Px, counts: Ints) -> Px:
     """The run lengths behind the numbers of many masks (changed in place): from a mask's second run on, each number is the
     difference to the run two before, where there is one but the very first."""
     counts = counts[counts > 0]
@@ -135,15 +165,19 @@ def _runs(values: Ints, counts: Ints) -> Ints:
     first = ends - counts
     opening = values[first]
     values[first] = 0  # the very first run is no part of any chain
+    if _largest(values) * int(counts.max(initial=0)) > _MOST_32:
+        values = values.astype(np.int64, copy=False)
     # Two chains of differences run through all masks, in even and in odd places; where a mask begins, both begin anew by
-    # taking back what they have come to.
+    # taking back what they have come to. Chains may turn over at 2^31, what is left of them cannot.
     for parity in (0, 1):
         chain = values[parity::2]
         if chain.size:
-            np.cumsum(chain, out=chain)
+            np.cumsum(chain, dtype=chain.dtype, out=chain)
             begin = (first - parity + 1) // 2  # a mask's first place in this chain
             sizes = (ends - parity + 1) // 2 - begin
-            chain -= np.repeat(np.where(begin > 0, chain[np.maximum(begin, 1) - 1], 0), sizes)
+            before = chain[np.maximum(begin, 1) - 1]
+            before[begin == 0] = 0
+            chain -= np.repeat(before, sizes)
     values[first] = opening
     return values
 
@@ -172,13 +206,30 @@ def read_masks(counts: Any, sizes_hw: Ints) -> Masks:
     """Masks by their COCO strings, a pyarrow array (N,) of large_binary without nulls, and their photos' (height, width),
     (N, 2)."""
     data, lengths = _text_of(counts)
-    found = Masks(np.zeros(lengths.size, np.bool_), np.zeros(lengths.size, np.int64), np.zeros((lengths.size, 4)))
-    height, width = np.where((sizes_hw >= 1) & (sizes_hw <= MAX_PIXELS), sizes_hw, 0).T
+    found = Masks(np.zeros(lengths.size, np.bool_), np.zeros(lengths.size, np.int64))
+    pixels = np.prod(_sides(sizes_hw), axis=1)
     for some, span in _blocks(lengths):
         runs = read_runs(data[span], lengths[some])
-        found.sound[some] = runs.filling(height[some] * width[some])
-        _measure(runs, height[some], found.sound[some], found.area_px[some], found.boxes_xywh[some])
+        sound = found.sound[some] = runs.filling(pixels[some])
+        found.area_px[some] = runs.areas(pixels[some], sound)
     return found
+
+
+def read_boxes(counts: Any, sizes_hw: Ints) -> NDArray[np.float64]:
+    """The tight boxes of masks given as for `read_masks`: (N, 4) x, y, width, height, 0 where a mask is unsound or empty."""
+    data, lengths = _text_of(counts)
+    boxes_xywh, sides = np.zeros((lengths.size, 4)), _sides(sizes_hw)
+    for some, span in _blocks(lengths):
+        runs = read_runs(data[span], lengths[some])
+        those = np.flatnonzero(runs.filling(np.prod(sides[some], axis=1)) & (runs.counts > 1))
+        if those.size:
+            boxes_xywh[some][those] = _boxes(runs, those, sides[some][those, 0])
+    return boxes_xywh
+
+
+def _sides(sizes_hw: Ints) -> Ints:
+    """The sizes, 0 for those that no photo has."""
+    return np.where((sizes_hw >= 1) & (sizes_hw <= MAX_PIXELS), sizes_hw, 0)
 
 
 def strings(counts: list[str]) -> Any:
@@ -202,32 +253,36 @@ def _text_of(counts: Any) -> tuple[Bytes, Ints]:
     return text[through[0] : through[-1]], np.diff(through)
 
 
-def _measure(runs: Runs, heights: Ints, sound: Bools, area_px: Ints, boxes_xywh: NDArray[np.float64]) -> None:
-    """Fill in areas and tight boxes of the sound masks. Pixels lie column by column; a run that reaches the next column
-    spans the whole height."""
-    opening = np.cumsum(runs.counts) - runs.counts
-    those = np.flatnonzero(sound & (runs.counts > 1))
-    if not those.size:
-        return
-    opening, pairs, heights = opening[those], runs.counts[those] // 2, heights[those]
+def _columns(places: NDArray[np.int32], heights: NDArray[np.int32], counts: Ints) -> tuple[Any, NDArray[np.int32]]:
+    """The photo's height at each place, or the one of all, and the column that it lies in."""
+    if (heights == heights[0]).all():  # numpy divides by one number ten times faster than by many
+        return heights[:1], places // heights[0]
+    height = np.repeat(heights, counts)
+    # by floats: a half more is never closer to a whole column than they are fine
+    return height, ((places + 0.5) * np.repeat(1 / heights, counts)).astype(np.int32)
+
+
+def _boxes(runs: Runs, those: Ints, heights: Ints) -> NDArray[np.float64]:
+    """The tight boxes of the chosen masks, which are sound and have an inside, of photos of these heights. Pixels lie column by
+    column; a run that reaches the next column spans the whole height."""
+    opening, pairs = (np.cumsum(runs.counts) - runs.counts)[those], runs.counts[those] // 2
     start = np.cumsum(pairs) - pairs
     odd = 2 * np.arange(int(pairs.sum())) + np.repeat(opening + 1 - 2 * start, pairs)  # every other run is inside
-    through = np.cumsum(runs.px)
-    inside, stop = runs.px[odd], through[odd] - np.repeat(through[opening] - runs.px[opening], pairs)
-    begin = stop - inside
-    height: Any = heights[0]
-    if (heights != height).any():  # one number divides many times faster than many
-        height = np.repeat(heights, pairs)
-    top = begin - begin // height * height
+    after = np.empty(
+        runs.px.size, np.int32
+    )  # pixels from a run on; may turn over, where differences in a sound mask cannot
+    np.cumsum(runs.px[::-1], dtype=np.int32, out=after[::-1])  # backwards: numpy is five times slower forwards
+    inside = runs.px.take(odd).astype(np.int32, copy=False)
+    begin = np.repeat(after[opening], pairs) - after.take(odd)
+    stop = begin + inside
+    height, column = _columns(begin, heights.astype(np.int32), pairs)
+    top = begin - column * height
     bottom = top + inside
-    crosses = bottom > height
-    np.copyto(top, 0, where=crosses)
-    np.copyto(bottom, height, where=crosses)
+    crosses = np.flatnonzero(bottom > height)
+    top[crosses], bottom[crosses] = 0, height[crosses] if height.size > 1 else height
     none = np.flatnonzero(inside == 0)
-    begin[none] = top[none] = np.iinfo(np.int64).max
+    begin[none] = top[none] = _MOST_32
     stop[none] = bottom[none] = 0
-    area = np.add.reduceat(inside, start)
     y0, y1 = np.minimum.reduceat(top, start), np.maximum.reduceat(bottom, start)
     x0, x1 = np.minimum.reduceat(begin, start) // heights, (np.maximum.reduceat(stop, start) - 1) // heights
-    area_px[those] = area
-    boxes_xywh[those] = np.where((area > 0)[:, None], np.stack([x0, y0, x1 + 1 - x0, y1 - y0], axis=1), 0)
+    return np.where((y1 > 0)[:, None], np.stack([x0, y0, x1 + 1 - x0, y1 - y0], axis=1), 0)

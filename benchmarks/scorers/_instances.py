@@ -195,12 +195,12 @@ LATE = ("quality", "hits50", "hits75", "true_count", "found_count")
 
 
 def columns(rows: pl.DataFrame, side: str) -> Instances:
-    """The boxes, classes and scores of all rows ("true" or "found"); photo n is the n-th row."""
+    """The boxes (0 where rows have none), classes and scores of all rows ("true" or "found"); photo n is the n-th row."""
     classes = rows[f"{side}_class"]
     counts = classes.list.len().to_numpy()
     image = np.repeat(np.arange(1, rows.height + 1, dtype=np.int64), counts)
     category = flat(classes, np.int64)
-    boxes = flat(rows[f"{side}_box"], np.float64).reshape(-1, 4)
+    boxes = flat(rows[f"{side}_box"], np.float64).reshape(-1, 4) if f"{side}_box" in rows else np.zeros((image.size, 4))
     if side == "true":
         return Instances(
             image, category, boxes, flat(rows["true_area"], np.float64), flat(rows["true_crowd"], np.bool_)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from hotcoco.primitives import mask_iou
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from benchmarks.columns import Instances
 from benchmarks.engine import BOX_NUMBERS
@@ -25,7 +25,7 @@ from benchmarks.scorers._instance_columns import Units, found_columns, prepare
 from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, rles_of, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box
-from vtinstruct.run_lengths import Masks, read_masks, strings
+from vtinstruct.run_lengths import read_boxes, read_masks, strings
 from vtinstruct.units import Mask, Rle, Unit
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ def _area(value: Rle) -> float:
 
 
 KIND = Kind("mask", _value, _box, _area)
-MASK_COLUMNS: dict[str, Any] = {
+MASK_COLUMNS: dict[str, Any] = {name: type_ for name, type_ in COLUMNS.items() if name != "found_box"} | {
     "true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary), "found_area": pl.List(pl.Float64)
 }  # fmt: skip
 
@@ -63,6 +63,7 @@ MASK_COLUMNS: dict[str, Any] = {
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered masks, as run lengths of the original resolution."""
     row, true, found = instance_row(truth, answer, KIND, setting)
+    del row["found_box"]  # no number rests on it
     return row | {
         "true_rle": [value.counts for value in true.values], "found_rle": [value.counts for value in found.values],
         "found_area": [_area(value) for value in found.values],
@@ -77,11 +78,11 @@ def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
 
 def _true_columns(units: Units) -> dict[str, Any]:
     counts, sizes = units.rles()
-    masks, boxes = read_masks(counts, sizes), units.boxes()
+    boxes = units.boxes()
     own = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     return {
-        "true_rle": counts, "true_box": np.where(np.isnan(own), masks.boxes_xywh, own),
-        "true_area": masks.area_px.astype(np.float64),
+        "true_rle": counts, "true_box": np.where(np.isnan(own), read_boxes(counts, sizes), own),
+        "true_area": read_masks(counts, sizes).area_px.astype(np.float64),
     }  # fmt: skip
 
 
@@ -93,11 +94,8 @@ def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.
     true: pl.DataFrame = data[picks]
     if block is None:
         return true
-    masks = block.masks or Masks(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64), np.zeros((0, 4)))
-    found = {
-        "found_rle": strings([]) if block.rles is None else block.rles, "found_box": masks.boxes_xywh,
-        "found_area": masks.area_px.astype(np.float64),
-    }  # fmt: skip
+    areas = np.zeros(0) if block.areas_px is None else block.areas_px.astype(np.float64)
+    found = {"found_rle": strings([]) if block.rles is None else block.rles, "found_area": areas}
     return true.hstack(found_columns(block, setting, found))
 
 
@@ -112,18 +110,12 @@ def _with_rles(rows: pl.DataFrame, side: str) -> Instances:
 
 
 def mask_similar(truth: Instances, found: Instances) -> Similar:
-    """Mask IoU, pair by pair; only masks whose boxes touch are compared run by run, each photo and class at one go."""
+    """Mask IoU, pair by pair, each photo and class at one go."""
     assert truth.rles is not None
     assert found.rles is not None
     true_rles, found_rles = truth.rles, found.rles
-    true_boxes, found_boxes = read_masks(true_rles.counts, true_rles.sizes_hw).boxes_xywh, found.boxes_xywh
 
     def similar(f: Ints, t: Ints) -> Floats:
-        value = np.zeros(f.size)
-        a, b = found_boxes[f], true_boxes[t]
-        touching = (np.minimum(a[:, 2:] + a[:, :2], b[:, 2:] + b[:, :2]) > np.maximum(a[:, :2], b[:, :2])).all(axis=1)
-        some = np.flatnonzero(touching)
-        f, t = f[some], t[some]
         group = np.unique(
             found.category[f] * (int(found.image.max(initial=0)) + 1) + found.image[f], return_inverse=True
         )[1]
@@ -131,15 +123,13 @@ def mask_similar(truth: Instances, found: Instances) -> Similar:
         column, columns, first_column = _within(group, t)
         mine: Any = found_rles.some(rows)
         theirs: Any = true_rles.some(columns)
-        crowd = truth.crowd[columns].astype(np.uint8)
+        crowd = truth.crowd[columns]
         tables: list[Floats] = []
         for (r0, r1), (c0, c1) in zip(pairwise(first_row.tolist()), pairwise(first_column.tolist()), strict=True):
-            iou: Any = coco_mask.iou(mine[r0:r1], theirs[c0:c1], crowd[c0:c1])
-            tables.append(np.asarray(iou, dtype=np.float64).ravel())
+            tables.append(mask_iou(mine[r0:r1], theirs[c0:c1], crowd[c0:c1]).ravel())
         width = np.diff(first_column)
         begin = np.cumsum(np.diff(first_row) * width) - np.diff(first_row) * width
-        value[some] = np.concatenate([np.zeros(0), *tables])[begin[group] + row * width[group] + column]
-        return value
+        return np.concatenate([np.zeros(0), *tables])[begin[group] + row * width[group] + column]
 
     return similar
 
@@ -166,6 +156,6 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
 COLUMNAR = Columnar(_prepare, _score)
 METRICS = ap_metrics(BOX_NUMBERS, "mask")
 SCORER = Scorer(
-    "ap_mask", ("seg",), METRICS, COLUMNS | MASK_COLUMNS, score, summarize,
+    "ap_mask", ("seg",), METRICS, MASK_COLUMNS, score, summarize,
     "cocoapi PythonAPI/pycocotools/cocoeval.py, iouType segm", COLUMNAR, finish, LATE,
 )  # fmt: skip

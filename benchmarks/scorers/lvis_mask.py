@@ -10,7 +10,7 @@ import polars as pl
 
 from benchmarks.scorer import Answered, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import summarize_ap
-from benchmarks.scorers._instances import COLUMNS, LATE
+from benchmarks.scorers._instances import LATE
 from benchmarks.scorers._lvis import FEDERATED, SOURCE, federated, federation, lvis_metrics, lvis_rules, with_lvis_hits
 from benchmarks.scorers.ap_mask import COLUMNAR, MASK_COLUMNS, mask_similar, sides
 from benchmarks.scorers.ap_mask import score as mask_row
@@ -34,6 +34,6 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
 
 METRICS = lvis_metrics("mask")
 SCORER = Scorer(
-    "lvis_mask", ("seg", "cond_seg"), METRICS, COLUMNS | MASK_COLUMNS | FEDERATED, score, summarize, SOURCE,
+    "lvis_mask", ("seg", "cond_seg"), METRICS, MASK_COLUMNS | FEDERATED, score, summarize, SOURCE,
     federated(COLUMNAR), finish, LATE,
 )  # fmt: skip

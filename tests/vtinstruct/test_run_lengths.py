@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtinstruct.geometry import GeometryError, check_rle, encode_mask, rle_area, rle_box
-from vtinstruct.run_lengths import read_masks, strings
+from vtinstruct.run_lengths import read_boxes, read_masks, strings
 from vtinstruct.units import Rle
 
 
@@ -42,15 +42,55 @@ def masks(draw: st.DrawFn) -> Rle:
     return Rle((height + (damage == "size"), width), counts)
 
 
-@given(st.lists(masks(), max_size=12))
-def test_many_are_read_as_one_by_one(rles: list[Rle]) -> None:
-    found = read_masks(array_of([rle.counts for rle in rles]), np.array([rle.size_hw for rle in rles]).reshape(-1, 2))
+def held_to_single_masks(rles: list[Rle]) -> list[bool]:
+    """Which are sound, as one by one; so are areas and boxes."""
+    strings_and_sizes = array_of([rle.counts for rle in rles]), np.array([rle.size_hw for rle in rles]).reshape(-1, 2)
+    found, boxes_xywh = read_masks(*strings_and_sizes), read_boxes(*strings_and_sizes)
     assert found.sound.tolist() == [sound(rle) for rle in rles]
     for index, rle in enumerate(rles):
-        if found.sound[index]:
-            x, y, w, h = found.boxes_xywh[index].tolist()
-            assert found.area_px[index] == rle_area(rle)
-            assert (x, y, x + w, y + h) == rle_box(rle)
+        x, y, w, h = boxes_xywh[index].tolist()
+        assert found.area_px[index] == (rle_area(rle) if found.sound[index] else 0)
+        assert (x, y, x + w, y + h) == (rle_box(rle) if found.area_px[index] else (0, 0, 0, 0))
+    return found.sound.tolist()
+
+
+def string_of(runs: list[int]) -> bytes:
+    """Runs, of any size and sign, as a COCO string (cocoapi, `rleToString`)."""
+    found = bytearray()
+    for index, run in enumerate(runs):
+        left = run - (runs[index - 2] if index > 2 else 0)
+        while True:
+            bits, left = left & 31, left >> 5
+            over = left != (-1 if bits & 16 else 0)
+            found.append(48 + bits + 32 * over)
+            if not over:
+                break
+    return bytes(found)
+
+
+def test_no_sum_turns_over() -> None:
+    """Runs and sums that would be sound in 32 bits, or in 64."""
+    side = 1 << 14
+    whole, turn = side * side, 1 << 32
+    rows = [3, side - 5, 4] * 200
+    rows += [0, whole - sum(rows)] if len(rows) % 2 == 0 else [whole - sum(rows)]
+    runs = [
+        [whole], [0, whole], [0, 1, whole - 1], rows, [whole + turn], [0, whole + turn], [5, whole - 5 + turn], [whole // 2] * 18,
+        [0, turn, whole], [0, turn, -turn, whole], [turn // 4, turn // 4, turn // 4, turn // 4, whole],
+        [1, 1 << 31, 1 << 31, whole - 1], [0, *[1 << 30] * 4, whole], [0, *[whole] * 17], [-1, whole + 1], [whole, turn, -turn],
+        [0, *[1 << 34] * (1 << 12), whole],
+    ]  # fmt: skip
+    rles = [Rle((side, side), string_of(one)) for one in runs]
+    small = [encode_mask(np.eye(n, dtype=bool)) for n in (3, 9)]
+    assert string_of([0, 1, 3, 1, 3, 1]) == small[0].counts
+    alone = [held_to_single_masks([rle])[0] for rle in rles]
+    assert alone == [True] * 4 + [False] * 13
+    assert held_to_single_masks([small[0], *rles, small[1]]) == [True, *alone, True]
+
+
+@given(st.lists(masks(), max_size=12))
+def test_many_are_read_as_one_by_one(rles: list[Rle]) -> None:
+    held_to_single_masks(rles)
 
 
 def test_hostile_strings_are_unsound_and_read_in_time() -> None:
@@ -67,7 +107,6 @@ def test_chunks_do_not_show() -> None:
     parts = [read_masks(array_of([rle.counts]), np.array([[20, 30]])) for rle in rles]
     assert whole.sound.all()
     assert whole.area_px.tolist() == [int(part.area_px[0]) for part in parts]
-    assert np.array_equal(whole.boxes_xywh, np.concatenate([part.boxes_xywh for part in parts]))
 
 
 def test_sizes_that_turn_over_are_unsound() -> None:
