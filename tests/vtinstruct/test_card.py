@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ import datasets
 import pytest
 import yaml
 from datasets.exceptions import DatasetGenerationError
-from huggingface_hub import DatasetCard, DatasetCardData
+from datasets.info import DatasetInfosDict
+from datasets.table import MemoryMappedTable
+from huggingface_hub import DatasetCard, DatasetCardData, metadata_load
 
 from vtinstruct import album, card
 from vtinstruct.build import Options, build, choose
@@ -82,6 +85,43 @@ def test_the_card_passes_the_hubs_own_reading():
     assert configs.get_default_config_name() == "all"
 
 
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_a_built_card_is_what_the_hubs_library_and_datasets_read(handmade, tmp_path, form):
+    """All that can be checked of a card without the Hub's own server: `huggingface_hub` reads it and writes it back the same,
+    every configuration and split resolves to the files that are there, features and counts are those of the files."""
+    for number in range(3):
+        handmade.add(number)
+    out = tmp_path / "out"
+    build(handmade.chosen("train", "val"), Options(("caption", "rec"), format=form, embed=True), out, Silent())
+    loaded = DatasetCard.load(out / card.README)
+    assert metadata_load(out / card.README) == loaded.data.to_dict() == yaml.safe_load(loaded.content.split("---\n")[1])
+    loaded.save(tmp_path / "again.md")
+    assert metadata_load(tmp_path / "again.md") == loaded.data.to_dict()
+    assert DatasetCard.load(tmp_path / "again.md").text.strip() == loaded.text.strip()
+    names = datasets.get_dataset_config_names(str(out))
+    assert names == ["all", "caption", "rec", "images"]
+    infos = DatasetInfosDict.from_dataset_card_data(loaded.data)
+    for name in names:
+        builder = datasets.load_dataset_builder(str(out), name, cache_dir=str(tmp_path / "cache"))
+        assert builder.config.version is not None
+        files = {
+            split: [os.path.relpath(file, out) for file in found] for split, found in builder.config.data_files.items()
+        }
+        wanted: dict[str, list[str]] = {}
+        manifest = read_manifest(out)
+        for shard in manifest.images if name == "images" else manifest.files:
+            if name in ("all", "images", getattr(shard, "task", "")):
+                wanted.setdefault(getattr(shard, "split", "photos"), []).append(shard.path)
+        assert files == wanted
+        assert infos[name].features == datasets.Features.from_arrow_schema(album.SCHEMA if name == "images" else SCHEMA)
+        for split, found in wanted.items():
+            rows = sum(shard.rows for shard in (*manifest.files, *manifest.images) if shard.path in found)
+            assert infos[name].splits[split].num_examples == rows
+            assert (
+                datasets.load_dataset(str(out), name, split=split, cache_dir=str(tmp_path / "cache")).num_rows == rows
+            )
+
+
 @pytest.mark.parametrize(
     ("rows", "size"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (123_456_789, "100M<n<1B"), (10**13, "n>1T")]
 )
@@ -143,9 +183,42 @@ def test_load_from_disk_maps_the_same_files(small_dataset):
     assert {os.path.dirname(file["filename"]) for file in rows.cache_files} == {str(folder)}
 
 
-def test_streaming_gives_the_same_rows(small_dataset):
-    rows = datasets.load_dataset(str(small_dataset), "rec", split="val", streaming=True)
-    assert [dialogue_from_row(row) for row in rows] == list(read_dialogues(small_dataset, "rec", "val"))
+def is_mapped(rows) -> bool:
+    """Whether every table behind the rows is a file that is mapped, and none is copied into memory."""
+    tables = [table for line in getattr(rows.data, "blocks", [[rows.data]]) for table in line]
+    return all(type(table) is MemoryMappedTable for table in tables)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_by_task_by_mix_and_all_from_anywhere(handmade, tmp_path, load, monkeypatch, form, streaming):
+    """Mapped or streamed, by an absolute path from another folder and by a relative one."""
+    for number in range(6):
+        handmade.add(number)
+    mix = Mix("half", tasks=Shares(1.0, {"caption": 0.5}))
+    options = Options(("caption", "det", "rec"), mix=mix, format=form)
+    out = tmp_path / "out"
+    build(handmade.chosen("train", "val"), options, out, Silent())
+    for config, split in itertools.product(("rec", "caption", "half", "all"), ("train", "val")):
+        tasks = read_manifest(out).tasks() if config in ("half", "all") else (config,)
+        expected = [dialogue for task in tasks for dialogue in read_dialogues(out, task, split)]
+        assert expected
+        for root in (str(out), "../out"):
+            cache = {} if streaming else {"cache_dir": str(tmp_path / "cache")}
+            rows = datasets.load_dataset(root, config, split=split, streaming=streaming, **cache)
+            assert [dialogue_from_row(row) for row in rows] == expected
+            assert streaming or is_mapped(rows)
+
+
+def test_streams_can_be_shuffled_skipped_and_shared_out(small_dataset):
+    """What a trainer does with a stream: two workers' shares are the whole, once."""
+    rows = datasets.load_dataset(str(small_dataset), "all", split="val", streaming=True)
+    ids = [row["id"] for row in rows]
+    assert len(set(ids)) == len(ids) > 10
+    assert sorted(row["id"] for row in rows.shuffle(seed=1, buffer_size=10)) == sorted(ids)
+    assert [row["id"] for row in rows.skip(3).take(2)] == ids[3:5]
+    parts = [rows.shard(num_shards=2, index=index) for index in range(2)]
+    assert sorted(row["id"] for part in parts for row in part) == sorted(ids)
 
 
 def test_a_rebuild_is_never_served_from_the_cache(small_sample, tmp_path, load):
