@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -203,3 +206,28 @@ def test_every_split_keeps_its_own_vocabulary(handmade, tmp_path, monkeypatch):
     assert [category.name for category in manifest.vocabulary("handmade", "val")] == ["cat"]
     assert [category.name for category in manifest.sources["handmade"].vocabulary] == ["dog", "cat"]
     assert manifest.vocabulary("handmade", "test") == ()
+
+
+def test_every_row_leads_back_to_the_row_it_was_made_of(small_sample, small_dataset):
+    """The annotation file's own bytes by their hash, and in it the image, the caption or the expression of that name."""
+    manifest = read_manifest(small_dataset)
+    seen: Counter[str] = Counter()
+    for task in manifest.tasks():
+        for split in manifest.splits(task):
+            for dialogue in read_dialogues(small_dataset, task, split):
+                origin, source = dialogue.provenance, manifest.sources[dialogue.source]
+                root = small_dataset / "images" / dialogue.source
+                assert hashlib.sha256((root / origin.file).read_bytes()).hexdigest() == origin.file_sha256
+                assert origin.converter_version == source.version
+                assert origin.seed == manifest.seed
+                assert origin.template or not dialogue.turns[0].parts
+                if dialogue.source.startswith("coco"):
+                    wire = json.loads((root / origin.file).read_text())
+                    word, number = origin.row.split()
+                    assert word == "image"
+                    (image,) = [row for row in wire["images"] if row["id"] == int(number)]
+                    assert dialogue.photo.path.endswith("/" + image["file_name"])
+                    assert dialogue.photo.size_wh == (image["width"], image["height"])
+                assert dialogue.id.startswith(f"{dialogue.source}/{dialogue.split}/")
+                seen[dialogue.source] += 1
+    assert set(seen) == set(manifest.sources)

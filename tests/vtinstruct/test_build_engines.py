@@ -70,6 +70,25 @@ def test_parts_in_any_order(small_chosen, small_dataset, tmp_path, bytes_of, lis
     assert build_part(small_chosen, OPTIONS, out, listening, (1, 4)) == 0
 
 
+def test_parts_of_different_numbers_are_still_the_whole(small_chosen, small_dataset, tmp_path, bytes_of):
+    """A first array of two, begun again as one of three: what the first made counts, and a gap is named in the last one's words."""
+    out = tmp_path / "out"
+    build_part(small_chosen, OPTIONS, out, Silent(), (1, 2))
+    build_part(small_chosen, OPTIONS, out, Silent(), (3, 3))
+    with pytest.raises(BuildError, match=r"chunks are not there; run --chunk 2/3 again"):
+        finish_parts(out, Silent())
+    build_part(small_chosen, OPTIONS, out, Silent(), (2, 3))
+    finish_parts(out, Silent())
+    assert bytes_of(out) == bytes_of(small_dataset)
+
+
+def test_more_parts_than_chunks(small_chosen, small_dataset, tmp_path, bytes_of):
+    made = [build_part(small_chosen, OPTIONS, tmp_path / "out", Silent(), (number, 99)) for number in range(1, 100)]
+    assert set(made) == {0, 1}
+    finish_parts(tmp_path / "out", Silent())
+    assert bytes_of(tmp_path / "out") == bytes_of(small_dataset)
+
+
 def test_an_ordinary_build_goes_on_where_parts_stopped(small_chosen, small_dataset, tmp_path, bytes_of):
     build_part(small_chosen, OPTIONS, tmp_path / "out", Silent(), (2, 3))
     assert build(small_chosen, OPTIONS, tmp_path / "out", Silent()).reused > 0

@@ -96,6 +96,25 @@ def test_a_dataset_of_no_rows_is_a_dataset(run, captions, tmp_path):  # noqa: F8
         assert (code, err) == (2, "vtinstruct: the dataset has no rows; nothing to export\n")
 
 
+def test_a_build_that_loses_too_much(run, captions, tmp_path):  # noqa: F811
+    """One of one record lost: `build` and the `finish` of parts say it in a line, and go through where it is allowed."""
+    root = captions()
+    (root / "val2017" / "1.jpg").write_bytes(b"no picture")
+    said = (
+        "coco_captions/val2017 has lost 1 of its 1 records, more than --max-drop-rate 0.5 allows (1 photo: unreadable)"
+    )
+    for words in (("build", root, "--out"), ("finish",)):
+        out = tmp_path / words[0]
+        if words[0] == "finish":
+            assert run("build", root, "--out", out, "--chunk", "1/1")[0] == 0
+        code, _, err = run(*words, out, "--max-drop-rate", "0.5")
+        assert code == 2
+        assert said in err.splitlines()[-1]
+        assert not (out / "manifest.json").exists()
+        assert run(*words, out)[0] == 1  # nothing was made, as `drops.jsonl` tells
+        assert (out / "manifest.json").exists()
+
+
 @pytest.mark.parametrize("name", ["a b", "ü 漢", "comma,x=y:z", "two\nlines", os.fsdecode(b"no utf-8 \xff")])
 def test_folders_of_any_name(run, captions, tmp_path, name):  # noqa: F811
     out = tmp_path / f"out {name}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+import datasets
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vtinstruct import photos
+from vtinstruct.build import Options, build
+from vtinstruct.build.progress import Silent
 from vtinstruct.dialogue import StoredPhoto
 from vtinstruct.photos import PhotoError, Seen, locate, look, look_depth, open_photo, photo_transform, read_depth
 from vtinstruct.units import Depth
@@ -55,6 +58,24 @@ def test_exif_does_not_turn_a_photo(root):
     opened = open_photo(root, stored("turned.png"))
     assert opened.size == (8, 6)
     assert opened.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("embed", [False, True])
+@pytest.mark.parametrize("flag", range(2, 9))
+def test_exif_does_not_turn_a_photo_on_its_way_from_source_to_trainer(handmade, tmp_path, embed, flag):
+    """Each flag there is, through build, `load_dataset` and `photo_transform`: the stored pixels, for which the boxes are."""
+    handmade.add(1)
+    picture = Image.effect_noise((8, 6), 90)
+    exif = Image.Exif()
+    exif[0x0112] = flag
+    picture.save(handmade.root / "photos/1.png", exif=exif)
+    with Image.open(handmade.root / "photos/1.png") as turned:
+        assert ImageOps.exif_transpose(turned).tobytes() != picture.tobytes()
+    build(handmade.chosen(), Options(("rec",), embed=embed), tmp_path / "out", Silent())
+    rows = datasets.load_dataset(str(tmp_path / "out"), "rec", split="train", cache_dir=str(tmp_path / "cache"))
+    (shown,) = rows.with_transform(photo_transform(tmp_path / "out"))
+    assert (shown["image"]["width"], shown["image"]["height"]) == shown["photo"].size == (8, 6)
+    assert shown["photo"].convert("L").tobytes() == picture.tobytes()
 
 
 def test_rows_and_stored_photos_open_alike(root):

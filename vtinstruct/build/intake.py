@@ -29,7 +29,7 @@ class Intake:
         self._root, self._prefix = Path(split.root), f"{FOLDER}/{split.source}/"
         self._options, self._photos, self._report = options, photos / split.source, report
         self._seen: dict[str, Seen] = {}
-        self._depths: dict[str, str] = {}
+        self.depths: dict[str, str] = {}  # SHA-256 of every map taken, by its path below the source's root
         self._folders: dict[str, str] = {}
         self.inputs: list[tuple[str, int, int]] = []  # the state of every file looked at
 
@@ -78,7 +78,7 @@ class Intake:
             if record.photo is not None and seen.size_wh != record.photo.size_wh:
                 detail = f"{seen.size_wh} pixels, its photo has {record.photo.size_wh}"
                 raise PhotoError("depth: another size", depth.path, detail)
-            self._depths[depth.path] = seen.sha256
+            self.depths[depth.path] = seen.sha256
             self._copy(path, depth.path)
         return replace(depth, path=self._prefix + depth.path)
 
@@ -139,7 +139,7 @@ class Intake:
 
     def depth_digest(self) -> str:
         """One hash over all depth maps taken, in the order of their paths; "" without any."""
-        if not self._depths:
+        if not self.depths:
             return ""
-        said = "".join(f"{path}\0{digest}\n" for path, digest in sorted(self._depths.items()))
+        said = "".join(f"{path}\0{digest}\n" for path, digest in sorted(self.depths.items()))
         return hashlib.sha256(said.encode()).hexdigest()
