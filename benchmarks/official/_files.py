@@ -3,7 +3,9 @@
 * ids of annotations are counted anew from 1: the original takes a match with id 0 for no match, and mixes up equal ids;
 * `bbox` beside a mask is left out: with it the original takes areas from the box, and APs, APm, APl move;
 * NaN and infinity are no JSON and are refused, they would sort anywhere;
-* results for an image that is not there are refused (as the original does), those of an unknown class are counted.
+* results for an image that is not there are refused (as the original does), those of an unknown class are counted;
+* ids may be whole numbers (1.0 is 1) or texts. Texts and negative numbers, which the fast engine does not take, are numbered in
+  their sorted order, which is the originals' order of photos and classes.
 """
 
 from __future__ import annotations
@@ -42,11 +44,14 @@ def read_annotated(path: Path, needed: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in ("images", "categories", "annotations"):
         found[key] = rows_of(tables.get(key), f"{path}: {key}")
-    _whole_ids(found["images"], f"{path}: images", ("id",))
-    _whole_ids(found["categories"], f"{path}: categories", ("id",))
+    kinds = {
+        "image_id": _ids(found["images"], f"{path}: images"),
+        "category_id": _ids(found["categories"], f"{path}: categories"),
+    }
     _once(found["images"], f"{path}: images")
     _once(found["categories"], f"{path}: categories")
-    _whole_ids(found["annotations"], f"{path}: annotations", ("image_id", "category_id"))
+    for field, kind in kinds.items():
+        _ids(found["annotations"], f"{path}: annotations", field, kind)
     found["notes"] = _id_notes(found["annotations"])
     for number, row in enumerate(found["annotations"]):
         for field in needed:
@@ -66,14 +71,41 @@ def _id_notes(rows: Rows) -> list[str]:
     return [f"{note}; here ids are counted anew" for note in notes]
 
 
-def read_results(path: Path) -> Rows:
-    """A result file: a list of objects with image_id, category_id and a finite score."""
-    rows = rows_of(read_json(path), str(path))
-    _whole_ids(rows, str(path), ("image_id", "category_id"))
+def read_pair(annotations: Path, results: Path, needed: Sequence[str]) -> tuple[dict[str, Any], Rows]:
+    """An annotation file, and its results: a list of objects with image_id, category_id and a finite score. `originals` has the
+    class ids as the files have them, where they had to be numbered. Raises `OfficialError`."""
+    annotated, rows = read_annotated(annotations, needed), rows_of(read_json(results), str(results))
+    for table, field in (("images", "image_id"), ("categories", "category_id")):
+        _ids(rows, str(results), field, str if any(isinstance(row["id"], str) for row in annotated[table]) else int)
+    listed = {row["id"] for row in annotated["images"]}
     for number, row in enumerate(rows):
         if not is_number(row.get("score")):
-            raise OfficialError(f"{path}: [{number}] has score {row.get('score')!r:.40}; a finite number is right")
-    return rows
+            raise OfficialError(f"{results}: [{number}] has score {row.get('score')!r:.40}; a finite number is right")
+        if row["image_id"] not in listed:
+            raise OfficialError(
+                f"{results}: [{number}] is for image {row['image_id']}, which is not annotated; a listed image is right"
+            )
+    _number(annotated, annotated["images"], "image_id", rows)
+    annotated["originals"] = _number(annotated, annotated["categories"], "category_id", rows)
+    return annotated, rows
+
+
+def _number(annotated: Mapping[str, Any], listed: Rows, field: str, rows: Rows) -> dict[int, int | str]:
+    """Number ids that are texts or negative, everywhere; number -> id, empty where nothing had to be done."""
+    several = {row["id"] for row in listed}
+    others = {row[field] for row in (*annotated["annotations"], *rows)} - several
+    if all(isinstance(one, int) and one >= 0 for one in (*several, *others)):
+        return {}
+    numbers = {one: number for number, one in enumerate((*sorted(several), *sorted(others)), start=1)}
+    for row in listed:
+        row["id"] = numbers[row["id"]]
+    for row in (*annotated["annotations"], *rows):
+        row[field] = numbers[row[field]]
+    for image in annotated["images"] if field == "category_id" else ():
+        for lists in ("neg_category_ids", "not_exhaustive_category_ids"):
+            if isinstance(image.get(lists), list):
+                image[lists] = [numbers[one] for one in image[lists] if one in numbers]
+    return {number: one for one, number in numbers.items()}
 
 
 def table_of(path: Path, name: str) -> Rows:
@@ -107,16 +139,22 @@ def numbers_of(row: Mapping[str, Any], field: str, count: int | None, where: str
     return cast(list[float], values)
 
 
-def _whole_ids(rows: Rows, where: str, fields: Sequence[str]) -> None:
+def _ids(rows: Rows, where: str, field: str = "id", kind: type | None = None) -> type:
+    """Check that a field of every row is of one kind (None: texts if all are, else whole numbers), 1.0 being 1; the kind."""
+    if kind is None:
+        kind = str if rows and all(isinstance(row.get(field), str) for row in rows) else int
     for number, row in enumerate(rows):
-        for field in fields:
-            value = row.get(field)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise OfficialError(f"{where}: [{number}] has {field} {value!r:.40}; a whole number is right")
+        value = row.get(field)
+        if kind is int and isinstance(value, float) and value.is_integer():
+            row[field] = value = int(value)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            right = "a whole number is" if kind is int else "a text, as where it is listed, is"
+            raise OfficialError(f"{where}: [{number}] has {field} {value!r:.40}; {right} right")
+    return kind
 
 
 def _once(rows: Rows, where: str) -> None:
-    seen = set[int]()
+    seen = set[int | str]()
     for row in rows:
         if row["id"] in seen:
             raise OfficialError(f"{where}: id {row['id']} stands twice; unique ids are right")

@@ -6,6 +6,7 @@ those of the masks' areas; where every row has a box, the original's stand besid
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from vtinstruct.units import Rle
 
 FIELD: dict[IouType, str] = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
 BODY = len(SKELETONS["coco"].joints)
+IMAGE_FIELDS = ("crowdIndex", "neg_category_ids", "not_exhaustive_category_ids")
 BY_SIZE = ("APs", "APm", "APl", "ARs", "ARm", "ARl")
 Run = Callable[[dict[str, Any], Rows], AveragePrecision]
 
@@ -28,27 +30,26 @@ Run = Callable[[dict[str, Any], Rows], AveragePrecision]
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Annotations and the result rows that can match anything; `boxed`: the same rows with the boxes that the original takes
-    areas from, where it does; a line for what a reader must know."""
+    areas from, where it does; a line for what a reader must know; class ids as the file has them, where they are others."""
 
     annotated: dict[str, Any]
     kept: Rows
     boxed: Rows
     notes: tuple[str, ...]
+    originals: Mapping[int, int | str]
 
 
 def check(
     annotated: dict[str, Any], found: Rows, iou_type: IouType, annotations: Path, results: Path, joints: int = BODY
 ) -> Checked:
     """Annotations and results, fit for native code. Raises `OfficialError`."""
+    notes: list[str] = [*annotated["notes"], *_unlisted(annotated)]
     _check_truth(annotated, iou_type, annotations, joints)
     sizes, classes = sizes_of(annotated), {row["id"] for row in annotated["categories"]}
     field, kept, unknown = _field(found, iou_type), Rows(), Counter[int]()
+    outlined = _outlined(found, str(results)) if field == "segmentation" and iou_type == "segm" else 0
     for number, row in enumerate(found):
         where = f"{results}: [{number}]"
-        if row["image_id"] not in sizes:
-            raise OfficialError(
-                f"{where} is for image {row['image_id']}, which is not annotated; a listed image is right"
-            )
         _check_geometry(row, field, where, sizes[row["image_id"]], joints)
         if row["category_id"] not in classes:
             unknown[row["category_id"]] += 1
@@ -58,9 +59,11 @@ def check(
         if field == "segmentation" and isinstance(row[field], list):  # the original reads run lengths only
             row[field] = _drawn(cast(list[list[float]], row[field]), sizes[row["image_id"]])
         kept.append(row)
-    notes: list[str] = list(annotated["notes"])
     if unknown:
-        notes.append(f"{unknown.total()} results of classes that are not annotated match nothing: {dict(unknown)}")
+        counts = {annotated["originals"].get(category, category): n for category, n in unknown.items()}
+        notes.append(f"{unknown.total()} results of classes that are not annotated match nothing: {counts}")
+    if outlined:
+        notes.append(f"{outlined} results have a bbox and no mask; as in the original their mask is the box")
     boxes = sum(bool(row.get("bbox")) for row in kept) if field != "bbox" else 0
     if iou_type == "segm" and boxes:
         notes.append(
@@ -69,11 +72,46 @@ def check(
     slim = ("image_id", "category_id", "score", field)  # native code need not know what else a row says
     boxed = _only(kept, (*slim, "bbox")) if boxes == len(kept) else Rows()
     kept = boxed if iou_type == "keypoints" and boxed else _only(kept, slim)  # of poses, every tool takes a box's area
-    return Checked(annotated, kept, boxed if iou_type == "segm" else Rows(), tuple(notes))
+    more = boxed if iou_type == "segm" else Rows()
+    return Checked(_slim(annotated, iou_type), kept, more, tuple(notes), annotated["originals"])
+
+
+def _unlisted(annotated: dict[str, Any]) -> list[str]:
+    """Take away annotations of images that are not listed: no tool judges them. A note says how many."""
+    listed = {image["id"] for image in annotated["images"]}
+    kept = [row for row in annotated["annotations"] if row["image_id"] in listed]
+    gone = len(annotated["annotations"]) - len(kept)
+    annotated["annotations"] = kept
+    return [f"{gone} annotations are of images that are not listed, and do not count"] if gone else []
+
+
+def _slim(annotated: Mapping[str, Any], iou_type: IouType) -> dict[str, Any]:
+    """What is scored, and no more: native code refuses a field of a strange type that no number needs."""
+    images: Rows = []
+    for image in annotated["images"]:
+        sides = {side: image[side] if isinstance(image.get(side), int) else 0 for side in ("width", "height")}
+        images.append({"id": image["id"], **sides, **{field: image[field] for field in IMAGE_FIELDS if field in image}})
+    categories = _only(annotated["categories"], ("id", "name", "frequency"))
+    for row in categories:
+        row["name"] = str(row.get("name", row["id"]))
+    fields = ("id", "image_id", "category_id", "area", "iscrowd", "ignore", FIELD[iou_type])
+    of_poses = ("bbox", "num_keypoints") if iou_type == "keypoints" else ()
+    rows = _only(annotated["annotations"], (*fields, *of_poses))
+    return {"images": images, "categories": categories, "annotations": rows}
+
+
+def _outlined(found: Rows, results: str) -> int:
+    """Give results without a mask their box as one, as the original does where the first result has a box; how many."""
+    several = [n for n, row in enumerate(found) if "segmentation" not in row] if found and found[0].get("bbox") else []
+    for number in several:
+        _check_box(found[number], f"{results}: [{number}]")
+        x, y, width, height = found[number]["bbox"]
+        found[number]["segmentation"] = [[x, y, x, y + height, x + width, y + height, x + width, y]]
+    return len(several)
 
 
 def _only(rows: Rows, fields: Sequence[str]) -> Rows:
-    return [{field: row[field] for field in fields} for row in rows]
+    return [{field: row[field] for field in fields if field in row} for row in rows]
 
 
 def _field(found: Rows, iou_type: IouType) -> str:
@@ -91,8 +129,9 @@ def table(title: str, checked: Checked, run: Run, engine: Mapping[str, str]) -> 
     if checked.boxed:
         boxed = run(checked.annotated, checked.boxed).numbers
         numbers |= {f"{name}[script]": value for name, value in boxed.items() if name.split("@")[0] in BY_SIZE}
-    names = {row["id"]: str(row.get("name", row["id"])) for row in checked.annotated["categories"]}
-    return Table(title, numbers, tuple(per_class(result, names)), checked.notes, engine)
+    names = {row["id"]: row["name"] for row in checked.annotated["categories"]}
+    classes = tuple({**row, "id": checked.originals.get(row["id"], row["id"])} for row in per_class(result, names))
+    return Table(title, numbers, classes, checked.notes, engine)
 
 
 def per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -107,7 +146,11 @@ def per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[s
 
 
 def sizes_of(annotated: Mapping[str, Any]) -> dict[int, tuple[object, object]]:
-    """Image id -> (height, width) as the file has it."""
+    """Image id -> (height, width) as the file has it, 480.0 being 480."""
+    for image in annotated["images"]:
+        for side in ("width", "height"):
+            if isinstance(image.get(side), float) and image[side].is_integer():
+                image[side] = int(image[side])
     return {image["id"]: (image.get("height"), image.get("width")) for image in annotated["images"]}
 
 
@@ -116,9 +159,21 @@ def _check_truth(annotated: dict[str, Any], iou_type: IouType, path: Path, joint
     for number, row in enumerate(annotated["annotations"]):
         where = f"{path}: annotations[{number}]"
         numbers_of({"area": [row["area"]]}, "area", 1, where)
+        for field in ("iscrowd", "num_keypoints") if iou_type == "keypoints" else ("iscrowd",):
+            if field in row:
+                row[field] = _count(row[field], field, where)
+        if "ignore" in row:
+            row["ignore"] = int(bool(row["ignore"]))
         _check_geometry(row, FIELD[iou_type], where, sizes.get(row["image_id"]), joints)
         if iou_type == "keypoints":
             numbers_of(row, "bbox", 4, where)
+
+
+def _count(value: object, field: str, where: str) -> int:
+    """A flag or a number of joints: true and 1.0 are 1, and any crowd is one."""
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise OfficialError(f"{where} has {field} {value!r:.40}; a whole number is right")
+    return int(value) if field == "num_keypoints" else int(bool(value))
 
 
 def _drawn(polygons: list[list[float]], size_hw: tuple[object, object]) -> dict[str, Any]:

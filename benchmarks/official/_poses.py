@@ -68,12 +68,12 @@ def joined(rows: Rows, path: str) -> Rows:
 
 
 def by_part(
-    annotated: dict[str, Any], found: Rows, scored: Callable[[Skeleton], Scored], results: Path
+    annotated: dict[str, Any], slim: dict[str, Any], found: Rows, scored: Callable[[Skeleton], Scored], results: Path
 ) -> dict[str, float | None]:
-    """AP and AR of every part of `joined` rows."""
+    """AP and AR of every part of `joined` rows; `slim` has what else the engines need."""
     numbers: dict[str, float | None] = {}
     for field, (name, (_, confidence, sigmas)) in zip(PARTS, WHOLE_BODY.items(), strict=True):
-        truth = {**annotated, "annotations": [_with_joints(row, field) for row in annotated["annotations"]]}
+        truth = {**slim, "annotations": [_with_joints(row, field) for row in annotated["annotations"]]}
         got = scored(Skeleton(name, (), sigmas, ""))(truth, answered(found, field, confidence, results))
         numbers |= {f"{number}[{name}]": got[number] for number in ("AP", "AR")}
     return numbers
@@ -94,4 +94,5 @@ def answered(found: Rows, field: str, confidence: str, path: Path) -> Rows:
 
 
 def _with_joints(row: Mapping[str, Any], field: str) -> dict[str, Any]:
-    return {**row, "keypoints": row[field], "num_keypoints": sum(v > 0 for v in row[field][2::3])}
+    plain = {name: row[name] for name in ("id", "image_id", "category_id", "area", "iscrowd", "bbox")}
+    return {**plain, "keypoints": row[field], "num_keypoints": sum(v > 0 for v in row[field][2::3])}

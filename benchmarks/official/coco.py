@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engine import AveragePrecision, IouType, average_precision_of_lists, engine_versions
-from benchmarks.official._files import OfficialError, Rows, read_annotated, read_results
+from benchmarks.official._files import OfficialError, Rows, read_pair
 from benchmarks.official._instances import check, table
 from benchmarks.official._poses import answered, by_crowd, by_part, fill_areas, joined
 from benchmarks.official._table import Table
@@ -31,7 +31,7 @@ def coco(
         raise OfficialError(f"no skeleton {skeleton!r:.40}; known: {', '.join(SKELETONS)}")
     if iou_type == "keypoints":
         return _poses(annotations, results, engine, SKELETONS[skeleton])
-    annotated, found = read_annotated(annotations, (*NEEDED[iou_type], "iscrowd")), read_results(results)
+    annotated, found = read_pair(annotations, results, (*NEEDED[iou_type], "iscrowd"))
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(average_precision_of_lists, iou_type, engine=engine)
     return table(f"COCO {iou_type}", checked, run, engine_versions(engine, ("pycocotools",)))
@@ -40,8 +40,9 @@ def coco(
 def _poses(annotations: Path, results: Path, engine: Engine, skeleton: Skeleton) -> Table:
     whole = skeleton.name == "wholebody"
     needed = [field for field in NEEDED["keypoints"] if not (skeleton.by_box and field == "area")]
-    annotated = read_annotated(annotations, (*needed, "iscrowd", *(() if whole else ("num_keypoints",))))
-    found = answers = read_results(results)
+    needed += ["iscrowd", *(() if whole else ("num_keypoints",))]
+    annotated, found = read_pair(annotations, results, needed)
+    answers = found
     if skeleton.by_box:
         fill_areas(annotated, annotations)
     if whole:
@@ -58,9 +59,11 @@ def _poses(annotations: Path, results: Path, engine: Engine, skeleton: Skeleton)
     numbers = dict(got.numbers)
     if skeleton.name == "crowdpose":
         numbers = {name: value for name, value in numbers.items() if name[-1] not in "ml"}  # as its own tool
-        numbers |= by_crowd(annotated, checked.kept, annotations, lambda a, b: numbers_of(a, b).numbers)
+        numbers |= by_crowd(checked.annotated, checked.kept, annotations, lambda a, b: numbers_of(a, b).numbers)
     if whole:
         known = {row["id"] for row in annotated["categories"]}
         answers = [row for row in answers if row["category_id"] in known]
-        numbers |= by_part(annotated, answers, lambda part: lambda a, b: numbers_of(a, b, part).numbers, results)
+        numbers |= by_part(
+            annotated, checked.annotated, answers, lambda part: lambda a, b: numbers_of(a, b, part).numbers, results
+        )
     return replace(got, numbers=numbers)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.engine import engine_versions
 from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists
-from benchmarks.official._files import OfficialError, read_annotated, read_results
+from benchmarks.official._files import OfficialError, read_pair
 from benchmarks.official._instances import FIELD, check, table
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine
@@ -22,8 +22,10 @@ Lvis = Literal["bbox", "segm"]
 
 def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engine = "hotcoco") -> Table:
     """The official numbers of a result file against an annotation file, and AP of every class. Raises `OfficialError`."""
-    annotated, found = read_annotated(annotations, (FIELD[iou_type], "area")), read_results(results)
+    annotated, found = read_pair(annotations, results, (FIELD[iou_type], "area"))
     _check_federation(annotated, annotations)
+    for row in annotated["annotations"]:
+        row.pop("iscrowd", None)  # the original does not look at it
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(lvis_average_precision_of_lists, iou_type, engine=engine)
     return table(f"LVIS {iou_type}", checked, run, engine_versions(engine, ("lvis",)))
