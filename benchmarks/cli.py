@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks import suites as suite_table
 from benchmarks.compare import Comparison, compare, moved_pictures, write_comparison
+from benchmarks.convert_cli import register as register_convert
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
@@ -188,6 +189,7 @@ def suites_command() -> None:
 
 
 register(app)
+register_convert(app)
 
 
 def _say(console: Console) -> Callable[[str], None]:

@@ -6,9 +6,10 @@ version, source and split, on the same dataset, are ranked together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 from markupsafe import Markup
@@ -22,7 +23,7 @@ from benchmarks.suites import SUITES
 COLUMNS: tuple[str, ...] = (
     "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
     "n", "missing", "invalid", "dataset_name", "dataset", "other_dataset", "predictions_sha256", "engine",
-    "engine_version", "vtinstruct", "limit", "phrases",
+    "engine_version", "vtinstruct", "limit", "phrases", "dialect",
 )  # fmt: skip
 
 
@@ -99,9 +100,16 @@ def _row(place: Place) -> dict[str, object]:
         suite.n, suite.missing, suite.invalid, results.dataset_name, results.dataset, results.other_dataset,
         results.predictions_sha256, results.engine, results.versions.get(package, ""),
         results.versions.get("vtinstruct", ""), results.options.get("limit"),
-        results.options.get("phrases", "exact"),
+        results.options.get("phrases", "exact"), dialect_of(results),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def dialect_of(results: Results) -> str:
+    """The format in which the model answered, before `refvlm-bench convert`."""
+    converted = results.generation.get("converted")
+    name = cast(Mapping[str, Any], converted).get("dialect") if isinstance(converted, dict) else None
+    return name if isinstance(name, str) else "trp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vtinstruct import plugins
+from vtinstruct.dialect import TEXT_FAULTS, UNIT_FAULTS, dialects
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,6 +51,25 @@ def test_every_source_has_a_page_and_a_line_in_the_index() -> None:
         source = plugins.load("converters", name)
         row = f"| [`{name}`](sources/{name}.md) | {source.title} | {source.licence} | {', '.join(source.splits)} |"
         assert row in index, f"docs/sources.md has another row for {name}"
+
+
+def test_every_dialect_and_every_fault_has_its_row() -> None:
+    page = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
+    for one in dialects():
+        row = (
+            f"`{one.name}`",
+            one.title,
+            one.coordinates,
+            ", ".join(one.reads),
+            ", ".join(one.writes) or "-",
+            one.lost,
+        )
+        row = f"| {' | '.join((*row, one.source))} |"
+        assert row.replace("<", "\\<") in page, f"docs/dialects.md has another row for {one.name}: {row}"
+    for faults in (TEXT_FAULTS, UNIT_FAULTS):
+        kind = "unit" if faults is UNIT_FAULTS else "dialect"
+        for name, meaning in faults.items():
+            assert f"| `{kind}: {name}` | {meaning} |" in page
 
 
 def test_every_task_has_its_row() -> None:

@@ -20,17 +20,20 @@ from vtinstruct.dialogue import Reference
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle, UnitError, unit_from_wire
 
 MAX_UNITS = 100_000  # in one answer; more is a fault of the writer, not an answer
+MAX_FAULTS = 100
 MAX_LINE = 1 << 28  # bytes; a longer line is skipped without being held
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer: TRP (or another declared dialect's) text, and the decoded references in `<REF>` order."""
+    """One answer: TRP text, and the decoded references in `<REF>` order. `faults` are short reasons why the answer, as the
+    model wrote it in another format, could not be read whole (`dialect.Heard.reasons`)."""
 
     id: str
     text: str
     references: tuple[Reference, ...] = ()
     turn: int | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class AnswerWire(msgspec.Struct, gc=False):
     text: str
     units: list[UnitWire | None] = []
     turn: int | None = None
+    faults: list[str] = []
 
 
 _DECODER = msgspec.json.Decoder(AnswerWire)
@@ -155,7 +159,7 @@ def decode_line(line: bytes) -> AnswerWire | None:
         wire = _DECODER.decode(line.decode())  # as text: msgspec does not look into the bytes of fields that it skips
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not wire.id or len(wire.units) > MAX_UNITS or (wire.turn is not None and wire.turn < 0):
+    if not wire.id or len(wire.units) > MAX_UNITS or (wire.turn is not None and wire.turn < 0) or wire.faults:
         return None
     return wire
 
@@ -254,12 +258,26 @@ def _prediction(wire: Mapping[str, Any], line: int, report: Report) -> Predictio
     if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 0):
         report(Fault(line, id_, "bad turn", f"line {line}: turn of {id_} is {turn!r:.60}; a message index is right"))
         return None
+    faults = _faults(wire.get("faults", []), id_, line, report)
     units: Any = wire.get("units", [])
     if not isinstance(units, list) or len(cast(list[object], units)) > MAX_UNITS:
         report(Fault(line, id_, "bad units", f"line {line}: units of {id_} is no list of at most {MAX_UNITS} units"))
-        return Prediction(id_, text, (), turn)
+        return Prediction(id_, text, (), turn, faults)
     found = tuple(_reference(u, i, id_, line, report) for i, u in enumerate(cast(list[object], units)))
-    return Prediction(id_, text, found, turn)
+    return Prediction(id_, text, found, turn, faults)
+
+
+def _faults(wire: object, id_: str, line: int, report: Report) -> tuple[str, ...]:
+    """What the file itself says is wrong with an answer: reported as any other fault, so the answer counts as invalid."""
+    said = cast(list[object], wire) if isinstance(wire, list) else [wire]
+    found = tuple(_sayable(one)[:60] for one in said[:MAX_FAULTS] if isinstance(one, str))
+    if len(found) < len(said) or not isinstance(wire, list):
+        report(
+            Fault(line, id_, "bad faults", f"line {line}: faults of {id_} is no list of at most {MAX_FAULTS} strings")
+        )
+    for one in found:
+        report(Fault(line, id_, one, f"line {line}: the answer to {id_}: {one}"))
+    return found
 
 
 def _sayable(text: str) -> str:

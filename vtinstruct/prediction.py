@@ -10,7 +10,8 @@ JSON Lines, UTF-8. The first line is the header, every other line one answer:
 
 The n-th entry of `units` belongs to the n-th `<REF>` of `text`; `null` says nothing was decoded for it. `turn` is the
 index of the answered assistant message; without it, the dialogue's last. Depth maps are 16-bit PNG files beside the
-predictions file, named by relative paths.
+predictions file, named by relative paths. `faults`, a list of short reasons, says that the answer was written in another
+format and could not be read whole (`vtinstruct/dialect.py`): it counts as invalid.
 
 Reading never stops at a bad line: `read_predictions` yields predictions and reports faults, one line each with its
 number. A file without a usable header is refused as a whole (`PredictionsError`).
@@ -77,6 +78,8 @@ def prediction_to_wire(prediction: Prediction) -> dict[str, Any]:
             unit["score"] = reference.score
         units.append(unit)
     wire["units"] = units
+    if prediction.faults:
+        wire["faults"] = list(prediction.faults)
     return wire
 
 

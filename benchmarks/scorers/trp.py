@@ -1,6 +1,7 @@
 """TRP itself: can the text be read, and does it speak of the right things, whatever the geometry.
 
-* parse rate: share of samples whose text has no TRP error; a missing answer is not read.
+* parse rate: share of samples whose text has no TRP error, or no error of the format that its model wrote
+  (`vtinstruct/dialect.py`); a missing answer is not read.
 * triplet F1: over the set, of triplets that agree in concept, unit and number of references.
 * plan agreement: share of the answers with a plan block whose plan is readable and equals the body.
 * invalid share: samples with any fault, of text or of geometry.
@@ -47,6 +48,7 @@ METRICS = (
 )
 
 
+UNREAD = ("trp: ", "dialect: ")  # how the faults of text begin
 Bag = Counter[tuple[str, str, int]]
 
 
@@ -61,7 +63,7 @@ def _counted(triplets: Iterable[Triplet]) -> Iterator[tuple[str, str, int]]:
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """Whether the text was read, and how many triplets agree."""
     true, found = _bag(_counted(true_triplets(truth))), _bag(_counted(answer.triplets()))
-    parsed = answer.state != "missing" and not any(fault.startswith("trp: ") for fault in answer.faults)
+    parsed = answer.state != "missing" and not any(f.startswith(UNREAD) for f in answer.faults)
     own: Row = _agreement(true, found, parsed) | {"plan": answer.plan_agrees, "faults": sorted(set(answer.faults))}
     return common(truth, answer, own["quality"]) | own
 

@@ -61,6 +61,24 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert read(path) == (ANSWERS, [])
 
 
+def test_faults_of_another_format_read_back_and_are_told(tmp_path: Path) -> None:
+    path, header = tmp_path / "predictions.jsonl", Header("m", "d")
+    said = Prediction("a", "x", (), None, ("dialect: truncated", "unit: no mask"))
+    with PredictionsWriter(path, header) as writer:
+        writer.write(said)
+    with path.open("a") as file:
+        for wrong in ('"truncated"', "[1]", json.dumps(["x"] * 101)):
+            file.write(f'{{"id": "b", "text": "", "faults": {wrong}}}\n')
+    faults: list[Fault] = []
+    read = list(read_predictions(path, faults.append))
+    assert read[0] == said
+    told = [(fault.line, fault.reason) for fault in faults if fault.reason != "x"]
+    assert told == [
+        (2, "dialect: truncated"), (2, "unit: no mask"), (3, "bad faults"), (3, "truncated"), (4, "bad faults"),
+        (5, "bad faults"),
+    ]  # fmt: skip
+
+
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     with PredictionsWriter(path, HEADER) as out:

@@ -1,0 +1,1 @@
+"""One file per answer format of another model; each offers `DIALECT`."""

@@ -1,0 +1,270 @@
+"""What dialects share: putting an answer together, walking through a text's marks, and writing parts down.
+
+All patterns here and in the dialects use possessive repeats and stop at the next mark, so that a text of openings without
+ends takes time linear in its length.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from vtinstruct.dialect import UNNAMED, Grid, Heard, NotSayable, SizeWH, Spoken
+from vtinstruct.dialogue import Part, Parts, Prompt, Reference, Triplet
+from vtinstruct.trp import RESERVED, join_parts
+from vtinstruct.units import Box, Point, Unit, UnitKind
+
+REACH = 1e6  # pixels; what lies farther is no position in a photo
+_TRP = re.compile("|".join(re.escape(token) for token in RESERVED))
+_SPACES = re.compile(r"\s+")
+_PARTIAL = re.compile(r"<[^<>\s]{0,40}\Z")
+_CLAUSE = re.compile(r".*[.,;:!?\n]", re.DOTALL)
+_MORE = re.compile(r"(?:[\s,;&]|\band\b)*", re.IGNORECASE)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+class Reading:
+    """An answer as it is put together, in the order of its text."""
+
+    def __init__(self, spoken: Spoken) -> None:
+        self.spoken = spoken
+        self._parts: list[str | _Open] = []
+        self._known: dict[tuple[str, UnitKind], _Open] = {}
+        self._faults: list[str] = []
+        self._marks = self._beside = 0
+
+    def fault(self, reason: str) -> None:
+        """Something is wrong; `reason` is a key of `dialect.TEXT_FAULTS` or `UNIT_FAULTS`."""
+        self._faults.append(reason)
+
+    def words(self, text: str) -> None:
+        """Text that is no mark."""
+        if text:
+            self._parts.append(text)
+
+    def phrase(self, concept: str, kind: UnitKind, units: Iterable[Unit | None]) -> None:
+        """A phrase and its marks, in running text. A phrase without words is called what was asked for."""
+        self._parts.append(_Open(self._name(concept), kind, [self._reference(unit) for unit in units]))
+
+    def listed(self, concept: str, kind: UnitKind, unit: Unit | None) -> None:
+        """An element of a list: beside the others of its name and kind, wherever they stand."""
+        name = self._name(concept)
+        if (name, kind) not in self._known:
+            if self._parts and isinstance(self._parts[-1], _Open):
+                self.words(", ")
+            self._known[name, kind] = opened = _Open(name, kind, [])
+            self._parts.append(opened)
+        self._known[name, kind].references.append(self._reference(unit))
+
+    def more(self, kind: UnitKind, units: Iterable[Unit | None]) -> bool:
+        """Further marks of the phrase that was read last; False when the last thing read is no such phrase."""
+        last = self._parts[-1] if self._parts else None
+        if not isinstance(last, _Open) or last.kind != kind:
+            return False
+        last.references += [self._reference(unit) for unit in units]
+        return True
+
+    def next_beside(self) -> Unit | None:
+        """The unit beside the text that belongs to the next mark; a fault where there is none."""
+        beside = self.spoken.beside
+        found = beside[self._beside] if self._beside < len(beside) else None
+        self._beside += 1
+        if found is None:
+            self.fault("no mask")
+        return found
+
+    def _name(self, concept: str) -> str:
+        for words in (concept, self.spoken.asked, UNNAMED):
+            name = _SPACES.sub(" ", _TRP.sub(" ", words)).strip()
+            if words is concept and _TRP.search(concept):
+                self.fault("trp mark")
+            if name:
+                return name
+        return UNNAMED
+
+    def _reference(self, unit: Unit | None) -> tuple[int, Unit | None]:
+        self._marks += 1
+        return self._marks - 1, unit
+
+    def finish(self) -> Heard:
+        """The whole answer."""
+        scores = self.spoken.scores
+        if (scores and len(scores) != self._marks) or len(self.spoken.beside) > self._beside:
+            self.fault("beside")
+        used = scores if len(scores) == self._marks else ()
+        parts: list[Part] = []
+        for part in self._parts:
+            if isinstance(part, _Open):
+                found = tuple(Reference(unit, used[n] if used else None) for n, unit in part.references)
+                parts.append(Triplet(part.concept, part.kind, found))
+            else:
+                parts.append(part)
+        return Heard(join_parts(self._cleaned(part) for part in join_parts(parts)), tuple(self._faults))
+
+    def _cleaned(self, part: Part) -> Part:
+        if not isinstance(part, str) or not _TRP.search(part):
+            return part
+        self.fault("trp mark")
+        return _TRP.sub(" ", part)  # by a blank: without it, what stood around could be a new mark
+
+
+@dataclass(slots=True)
+class _Open:
+    """A triplet that may still grow: references as (their place in the text, unit)."""
+
+    concept: str
+    kind: UnitKind
+    references: list[tuple[int, Unit | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """A dialect's marks in running text: `whole` a complete element; `debris` any piece of one, which outside of a complete
+    element is a fault; `unfinished` an element that the text's end cuts off (ends in `\\Z`); `tokens` marks in angle brackets,
+    which the end may cut too."""
+
+    whole: re.Pattern[str]
+    debris: re.Pattern[str]
+    unfinished: re.Pattern[str]
+    tokens: tuple[str, ...] = ()
+
+
+def listen(spoken: Spoken, marks: Marks, element: Callable[[Reading, re.Match[str]], None]) -> Heard:
+    """Read running text: words stay where they are, `element` reads each complete element."""
+    reading, at = Reading(spoken), 0
+    for match in marks.whole.finditer(spoken.text):
+        _gap(reading, spoken.text[at : match.start()], marks)
+        element(reading, match)
+        at = match.end()
+    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
+    return reading.finish()
+
+
+def listen_behind(spoken: Spoken, marks: Marks, kind_of: Callable[[re.Match[str]], tuple[UnitKind, Units]]) -> Heard:
+    """Read running text whose marks stand behind their phrase without saying where it begins: it is what stands between the
+    mark and the last punctuation or mark before it. A mark with nothing but "and" before it belongs to the same phrase."""
+    reading, at = Reading(spoken), 0
+    for match in marks.whole.finditer(spoken.text):
+        gap = spoken.text[at : match.start()]
+        kind, read = kind_of(match)
+        units = [unit_of(reading, *one) for one in read]
+        more = at > 0 and _MORE.fullmatch(gap) is not None and reading.more(kind, units)
+        if not more:
+            clause = _CLAUSE.match(gap)
+            start = clause.end() if clause else 0
+            start += len(gap) - start - len(gap[start:].lstrip())
+            _gap(reading, gap[:start], marks)
+            reading.phrase(gap[start:], kind, units)
+        at = match.end()
+    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
+    return reading.finish()
+
+
+def _gap(reading: Reading, text: str, marks: Marks) -> None:
+    if marks.debris.search(text):
+        reading.fault("unreadable")
+    reading.words(text)
+
+
+def _uncut(reading: Reading, tail: str, marks: Marks) -> str:
+    """The rest of a text without the element that its end cuts off."""
+    begun = _PARTIAL.search(tail, max(0, len(tail) - 60))
+    cut = begun is not None and any(token.startswith(begun[0]) for token in marks.tokens)
+    if begun is not None and cut:
+        tail = tail[: begun.start()]
+    unfinished = marks.unfinished.search(tail)
+    if unfinished is not None:
+        tail = tail[: unfinished.start()]
+    if cut or unfinished is not None:
+        reading.fault("truncated")
+    return tail
+
+
+Read = tuple[Unit | None, str]  # a unit, or why there is none
+Units = Sequence[Read]
+
+
+def unit_of(reading: Reading, unit: Unit | None, why: str) -> Unit | None:
+    """A unit that was read, its fault told."""
+    if why:
+        reading.fault(why)
+    return unit
+
+
+def box_of(shares: Sequence[float], size_wh: SizeWH) -> Read:
+    """A box of four shares of the photo's sides (x0, y0, x1, y1)."""
+    pixels = [share * size_wh[index % 2] for index, share in enumerate(shares)]
+    if len(pixels) != 4 or not all(abs(value) <= REACH for value in pixels):  # NaN is not <= either
+        return None, "beyond the grid"
+    x0, y0, x1, y1 = pixels
+    if x1 < x0 or y1 < y0:
+        return None, "swapped corners"
+    return Box((x0, y0, x1, y1)), ""
+
+
+def point_of(shares: Sequence[float], size_wh: SizeWH) -> Read:
+    """A point of two shares of the photo's sides (x, y)."""
+    pixels = [share * side for share, side in zip(shares, size_wh, strict=False)]
+    if len(shares) != 2 or not all(abs(value) <= REACH for value in pixels):
+        return None, "beyond the grid"
+    return Point((pixels[0], pixels[1])), ""
+
+
+def floats(texts: Iterable[str]) -> list[float]:
+    """Numbers as they stand in a text; NaN for what is none."""
+    found: list[float] = []
+    for text in texts:
+        try:
+            found.append(float(text))
+        except ValueError:
+            found.append(math.nan)
+    return found
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def written(parts: Parts, own_marks: re.Pattern[str], say: Callable[[Triplet], str], kinds: Iterable[UnitKind]) -> str:
+    """Running text: words as they are, each triplet as `say` writes it. Raises `NotSayable`."""
+    found: list[str] = []
+    for part in parts:
+        words = part.concept if isinstance(part, Triplet) else part
+        if isinstance(words, Prompt) or own_marks.search(words):
+            raise NotSayable("words that hold the dialect's own marks")
+        if isinstance(part, Triplet):
+            sayable(part, kinds)
+            found.append(say(part))
+        else:
+            found.append(words)
+    return "".join(found)
+
+
+def sayable(triplet: Triplet, kinds: Iterable[UnitKind]) -> None:
+    """Raise `NotSayable` on a triplet of another unit, one that names nothing here, or one without geometry."""
+    if triplet.kind not in kinds:
+        raise NotSayable(f"a {triplet.kind} has no form")
+    if not triplet.references:
+        raise NotSayable("a phrase that names nothing here has no form")
+    if any(reference.unit is None for reference in triplet.references):
+        raise NotSayable("a reference without geometry")
+
+
+def shares_of(unit: Unit | None, size_wh: SizeWH) -> list[float]:
+    """A box or a point as shares of the photo's sides. Raises `NotSayable` on anything else."""
+    match unit:
+        case Box():
+            values: Sequence[float] = unit.box_xyxy
+        case Point():
+            values = unit.point_xy
+        case _:
+            raise NotSayable("geometry that is no box and no point")
+    return [value / size_wh[index % 2] for index, value in enumerate(values)]
+
+
+def numbers_of(unit: Unit | None, grid: Grid, size_wh: SizeWH) -> list[int]:
+    """A box or a point as numbers of a grid."""
+    return [grid.number(share) for share in shares_of(unit, size_wh)]

@@ -1,0 +1,99 @@
+"""Answers that are JSON lists of objects with a label and coordinates, bare or in a ```json fence (Qwen2.5-VL, Qwen3-VL).
+
+Objects are found one by one, so that a list which is cut off, or broken in one place, gives its other objects: what stands
+between the braces of an object must be JSON, what stands around them need not be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from vtinstruct.dialect import Heard, NotSayable, Spoken
+from vtinstruct.dialects._furniture import Read, Reading, sayable, unit_of
+from vtinstruct.dialogue import Parts, Triplet
+from vtinstruct.units import Unit, UnitKind
+
+KEYS: Mapping[UnitKind, str] = {"box": "bbox_2d", "point": "point_2d"}
+COUNTS: Mapping[UnitKind, int] = {"box": 4, "point": 2}
+
+# An object without objects in it. It always matches once a brace opens, and takes all it looked at: linear. A string ends
+# at the line's end: a quote that is missing costs its own object only.
+_OBJECT = re.compile(r'\{(?:[^{}"]++|"(?:[^"\\\n]|\\.)*+")*+(?:(\})|"(?:[^"\\\n]|\\.)*+\\?\Z)?')
+_FENCE = re.compile(r"```(?:json)?")
+_EDGE = " \t\r\n,[]"
+
+Place = Callable[[UnitKind, Sequence[float]], Read]  # numbers as they stand in the list to a unit of the photo
+
+
+def read_list(spoken: Spoken, place: Place) -> Heard:
+    """The objects of a list as triplets, those of one label together; words around the list stay."""
+    reading, at, text = Reading(spoken), 0, spoken.text
+    found = list(_OBJECT.finditer(text))
+    if not found:
+        bare = _FENCE.sub("", text).strip()
+        if bare == "[":
+            reading.fault("truncated")
+        else:
+            reading.words("" if bare == "[]" else text)
+        return reading.finish()
+    for match in found:
+        _between(reading, text[at : match.start()])
+        at = match.end()
+        if match[1]:
+            _object(reading, match[0], place)
+        elif at == len(text):
+            reading.fault("truncated")
+        else:
+            reading.fault("unreadable")
+            reading.words(match[0])
+    _between(reading, text[at:])
+    if text.count("[") > text.count("]") and found[-1][1]:
+        reading.fault("truncated")  # nothing to drop: the list ends behind a whole object
+    return reading.finish()
+
+
+def _between(reading: Reading, text: str) -> None:
+    reading.words(_FENCE.sub("", text).strip(_EDGE))
+
+
+def _object(reading: Reading, text: str, place: Place) -> None:
+    try:
+        value: Any = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        value = None
+    fields = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    kind: UnitKind | None = "box" if KEYS["box"] in fields else "point" if KEYS["point"] in fields else None
+    if kind is None:
+        reading.fault("unreadable")
+        reading.words(text)
+        return
+    numbers, label = fields[KEYS[kind]], fields.get("label", "")
+    if not isinstance(numbers, list) or len(cast(list[Any], numbers)) != COUNTS[kind]:
+        unit: Unit | None = unit_of(reading, None, "unreadable")
+    elif not all(isinstance(number, float) for number in cast(list[Any], numbers)):
+        unit = unit_of(reading, None, "unreadable")
+    else:
+        unit = unit_of(reading, *place(kind, cast(list[float], numbers)))
+    reading.listed(label if isinstance(label, str) else "", kind, unit)
+
+
+def write_list(parts: Parts, number: Callable[[Unit | None], list[int]]) -> str:
+    """The list in its fence; words alone where an answer has no phrase. Raises `NotSayable`."""
+    triplets = [part for part in parts if isinstance(part, Triplet)]
+    if not triplets:
+        words = "".join(part for part in parts if isinstance(part, str))
+        if "{" in words:
+            raise NotSayable("words that hold the dialect's own marks")
+        return words
+    objects: list[str] = []
+    for triplet in triplets:
+        if triplet.references:
+            sayable(triplet, KEYS)
+        for reference in triplet.references:
+            known = {KEYS[triplet.kind]: number(reference.unit), "label": triplet.concept}
+            objects.append("\t" + json.dumps(known, ensure_ascii=False))
+    inner = ",\n".join(objects)
+    return f"```json\n[\n{inner}\n]\n```" if objects else "[]"

@@ -1,0 +1,67 @@
+"""Qwen2.5-VL: a JSON list of `{"bbox_2d": [x0, y0, x1, y1], "label": ...}` or `{"point_2d": [x, y], "label": ...}`, every
+number a pixel of the picture as the model got it, that is of the photo after `smart_resize`.
+
+Source: github.com/QwenLM/Qwen2.5-VL, `qwen-vl-finetune/tools/process_bbox.ipynb` (`convert_to_qwen25vl_format`: rounded, at
+most one less than the side) and `cookbooks/spatial_understanding.ipynb` (read as `x / input_width * width`).
+`smart_resize`: Transformers, `models/qwen2_vl/image_processing_qwen2_vl.py`; its bounds are the published checkpoints'
+(`preprocessor_config.json`: 3,136 to 12,845,056 pixels). Who ran the model with other bounds gives the size of each picture
+beside its answer (`input_wh`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
+from vtinstruct.dialects._furniture import Read, box_of, point_of, shares_of
+from vtinstruct.dialects._json_list import read_list, write_list
+from vtinstruct.dialogue import Parts
+from vtinstruct.units import Unit, UnitKind
+
+FACTOR = 28  # two patches of 14 pixels
+MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
+
+
+def smart_resize(size_wh: SizeWH) -> SizeWH:
+    """The size in which the model sees a photo: sides are multiples of 28, the area within bounds, the shape about kept."""
+    width, height = size_wh
+    wide, high = round(width / FACTOR) * FACTOR, round(height / FACTOR) * FACTOR
+    if wide * high > MAX_PIXELS:
+        shrink = math.sqrt(height * width / MAX_PIXELS)
+        high = max(FACTOR, math.floor(height / shrink / FACTOR) * FACTOR)
+        wide = max(FACTOR, math.floor(width / shrink / FACTOR) * FACTOR)
+    elif wide * high < MIN_PIXELS:
+        grow = math.sqrt(MIN_PIXELS / (height * width))
+        high = math.ceil(height * grow / FACTOR) * FACTOR
+        wide = math.ceil(width * grow / FACTOR) * FACTOR
+    return wide, high
+
+
+def read(spoken: Spoken) -> Heard:
+    """The list's boxes and points."""
+    input_wh = spoken.input_wh or smart_resize(spoken.size_wh)
+
+    def place(kind: UnitKind, numbers: Sequence[float]) -> Read:
+        shares = [number / input_wh[index % 2] for index, number in enumerate(numbers)]
+        return (box_of if kind == "box" else point_of)(shares, spoken.size_wh)
+
+    return read_list(spoken, place)
+
+
+def render(parts: Parts, size_wh: SizeWH) -> str:
+    """The list of an answer's boxes and points, in pixels of the photo after `smart_resize`."""
+    grids = [Grid(side, side - 1) for side in smart_resize(size_wh)]
+
+    def numbers(unit: Unit | None) -> list[int]:
+        return [grids[index % 2].number(share) for index, share in enumerate(shares_of(unit, size_wh))]
+
+    return write_list(parts, numbers)
+
+
+DIALECT = Dialect(
+    "qwen2_5_vl", "Qwen2.5-VL, JSON list",
+    "github.com/QwenLM/Qwen2.5-VL, qwen-vl-finetune/tools/process_bbox.ipynb",
+    "pixels of the picture as the model got it (smart_resize, or input_wh), rounded; read as n / side", Grid(0, 0),
+    ("box", "point"), ("box", "point"), "words between the phrases", read, render,
+)  # fmt: skip

@@ -1,0 +1,40 @@
+"""Qwen3-VL: a JSON list of `{"bbox_2d": [x0, y0, x1, y1], "label": ...}` or `{"point_2d": [x, y], "label": ...}`, every
+number a thousandth of the photo's width or height.
+
+Source: github.com/QwenLM/Qwen3-VL, `cookbooks/2d_grounding.ipynb` (`plot_bounding_boxes`: `x / 1000 * width`). The model's
+own encoder is not published; numbers are rounded to the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
+from vtinstruct.dialects._furniture import Read, box_of, numbers_of, point_of
+from vtinstruct.dialects._json_list import read_list, write_list
+from vtinstruct.dialogue import Parts
+from vtinstruct.units import UnitKind
+
+GRID = Grid(1000, 1000)
+
+
+def read(spoken: Spoken) -> Heard:
+    """The list's boxes and points."""
+
+    def place(kind: UnitKind, numbers: Sequence[float]) -> Read:
+        shares = [GRID.share(number) for number in numbers]
+        return (box_of if kind == "box" else point_of)(shares, spoken.size_wh)
+
+    return read_list(spoken, place)
+
+
+def render(parts: Parts, size_wh: SizeWH) -> str:
+    """The list of an answer's boxes and points."""
+    return write_list(parts, lambda unit: numbers_of(unit, GRID, size_wh))
+
+
+DIALECT = Dialect(
+    "qwen3_vl", "Qwen3-VL, JSON list", "github.com/QwenLM/Qwen3-VL, cookbooks/2d_grounding.ipynb",
+    "thousandths of the photo's sides, 0 to 1000, rounded; read as n / 1000", GRID,
+    ("box", "point"), ("box", "point"), "words between the phrases", read, render,
+)  # fmt: skip
