@@ -1,38 +1,51 @@
-"""Is a built dataset sound? Manifest, hashes, schema, counts, ids, every unit inside its photo; photos on demand."""
+"""Is a built dataset sound? Manifest, hashes, schema, counts, ids, every unit inside its photo; photos on demand.
+
+Every file is hashed before it is read. One with other bytes than were built is not read at all: there is no more to say of
+it. A large dataset is looked at by several processes, a piece of a shard at a time, while this one hashes ahead.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 # (pyarrow ships no types)
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
 import yaml
-from numpy.typing import NDArray
 
 from vtinstruct import card, croissant
 from vtinstruct.check_photos import Embedded, Pictures
+from vtinstruct.check_rows import MOST, Hashes, Looked, look, pieces
+from vtinstruct.engines import WorkerDied, local
 from vtinstruct.finding import Finding, wrong_bytes
-from vtinstruct.manifest import LEDGER, DatasetError, Manifest, Shard, content_hash, read_manifest
+from vtinstruct.manifest import (
+    LEDGER,
+    NAME,
+    DatasetError,
+    ImageFile,
+    Manifest,
+    Shard,
+    content_hash,
+    is_sealed,
+    read_manifest,
+)  # fmt: skip
 from vtinstruct.shards import open_batches
-from vtinstruct.soundness import faults
 from vtinstruct.streams import FORMATS
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
 OTHER_BUILD = "is missing or of another build; what reads it would go wrong"
-IN_HAND = 16  # batches
-MOST = 20  # findings of one shard; a broken shard has thousands of the same
+PROCESS_BYTES = 100_000_000  # of shards, for each of several processes, or else its start costs more than it brings
+HASHED_AHEAD = 2  # files
+
+File = TypeVar("File", Shard, ImageFile)
+ByShard = Mapping[str, Sequence[Looked]]  # path -> its pieces, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +60,27 @@ class Checked:
     photos: int
 
 
-def check(root: Path, photos: bool = False, progress: Callable[[int, int], None] | None = None) -> Checked:
-    """Check the dataset at `root`; with `photos`, read every photo and depth map too. `progress` is told bytes done and
-    bytes in all. Raises `DatasetError` only when there is no usable manifest at all."""
+def check(root: Path, photos: bool = False, workers: int = 1) -> Checked:
+    """Check the dataset at `root`, by up to so many processes where it is large; with `photos`, read every photo and depth
+    map too. Raises `DatasetError` only when there is no manifest that can be read, or a process was lost."""
     manifest = read_manifest(root)
-    found = list(_around(root, manifest))
-    total, done = sum(file.bytes for file in (*manifest.files, *manifest.images)), 0
     pictures = Pictures(root) if photos else None
-    embedded = Embedded(root) if manifest.images else None
-    if embedded is not None:
-        for file in manifest.images:
-            found.extend(embedded.take_file(file))
-            done += file.bytes
-    ids: dict[str, list[NDArray[np.int64]]] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing and array passes let others run meanwhile
-        for shard in manifest.files:
-            hashed = pool.submit(wrong_bytes, root, shard)
-            looked = _shard(pool, root, shard, ids.setdefault(shard.task, []), pictures, embedded)
-            rows = tuple(_limited(looked, shard.path))
-            found.extend(_limited(chain(hashed.result(), rows), shard.path))
-            done += shard.bytes
-            if progress is not None:
-                progress(done, total)
-    for task, hashes in ids.items():
-        doubled = sum(map(len, hashes)) - len(np.unique(np.concatenate(hashes))) if hashes else 0
-        if doubled:
-            found.append(Finding("", "", f"{doubled} samples of task {task} have the id of another"))
-    if pictures is not None:
-        found.extend(pictures.findings)
+    if is_sealed((root / NAME).read_text(encoding="utf-8")):
+        found = (*_around(root, manifest), *_inside(root, manifest, workers, pictures))
+    else:  # nothing that it says is of use
+        found = (Finding(NAME, "", "is not as it was written (its last line is not the SHA-256 of the others)"),)
+    files, seen = (*manifest.files, *manifest.images), len(pictures.seen) if pictures is not None else 0
     rows, units = sum(s.rows for s in manifest.files), sum(s.units for s in manifest.files)
-    seen = len(pictures.seen) if pictures is not None else 0
-    return Checked(tuple(found), len(manifest.files) + len(manifest.images), rows, units, total, seen)
+    return Checked(found, len(files), rows, units, sum(file.bytes for file in files), seen)
+
+
+# --- what is around them ----------------------------------------------------------------------------------------------
 
 
 def _around(root: Path, manifest: Manifest) -> Iterator[Finding]:
     """The files around the shards, and files that do not belong."""
     listed = {file.path for file in (*manifest.files, *manifest.images)}
-    for path in sorted((root / "data").rglob("*")):
+    for path in sorted((*root.glob("*"), *(root / "data").rglob("*"))):
         relative = path.relative_to(root).as_posix()
         if path.suffix[1:] in FORMATS and relative not in listed:
             yield Finding(relative, "", "is in no manifest, and readers would load it; remove it")
@@ -93,7 +90,8 @@ def _around(root: Path, manifest: Manifest) -> Iterator[Finding]:
     for relative, text in card.side_files(manifest).items():
         if _text(root / relative) != text:
             yield Finding(relative, "", OTHER_BUILD)
-    if not croissant.says(_text(root / croissant.NAME), card.describe(manifest)):
+    described = _text(root / croissant.NAME)
+    if described != croissant.text(card.describe(manifest, **croissant.published_in(described))):
         yield Finding(croissant.NAME, "", OTHER_BUILD)
     dropped, kept = sum(drop.count for drop in manifest.drops), _text(root / LEDGER).count("\n")
     if dropped != kept:
@@ -121,72 +119,96 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _limited(findings: Iterator[Finding], path: str) -> Iterator[Finding]:
+# --- what is in the files --------------------------------------------------------------------------------------------
+
+
+def _inside(root: Path, manifest: Manifest, workers: int, pictures: Pictures | None) -> Iterator[Finding]:
+    """Everything in the shards, and in the files of embedded photos."""
+    wrong: dict[str, Finding] = {}
+    embedded = Embedded(root) if manifest.images else None
+    for file in _right(root, manifest.images, wrong):
+        assert embedded is not None  # there is a file
+        yield from embedded.take_file(file)
+    if wrong:  # rows would miss what is in them
+        embedded = None
+    processes = min(workers, sum(shard.bytes for shard in manifest.files) // PROCESS_BYTES)
+    looked = _looked(root, manifest.files, wrong, processes)
+    yield from wrong.values()
+    for shard in manifest.files:
+        if shard.path not in wrong:
+            yield from _limited(shard.path, _of_shard(shard, looked[shard.path]))
+            yield from _limited(shard.path, _named(root, shard, pictures, embedded))
+    yield from _doubled(manifest.files, looked)
+    if pictures is not None:
+        yield from pictures.findings
+
+
+def _right(root: Path, files: Iterable[File], wrong: dict[str, Finding]) -> Iterator[File]:
+    """The files whose bytes are those of the manifest, in order, while the next ones are hashed; the others go to `wrong`."""
+    rest = iter(files)
+    with ThreadPoolExecutor(HASHED_AHEAD) as pool:
+        waiting = deque((file, pool.submit(wrong_bytes, root, file)) for file in islice(rest, HASHED_AHEAD))
+        while waiting:
+            file, hashed = waiting.popleft()
+            found = hashed.result()
+            waiting.extend((file, pool.submit(wrong_bytes, root, file)) for file in islice(rest, 1))
+            if found is None:
+                yield file
+            else:
+                wrong[file.path] = found
+
+
+def _looked(root: Path, shards: Sequence[Shard], wrong: dict[str, Finding], processes: int) -> ByShard:
+    """What the shards of right bytes are like; the others go to `wrong`. Raises `DatasetError` when a process is lost."""
+    found: dict[str, dict[int, Looked]] = {shard.path: {} for shard in shards}
+    try:
+        for piece, looked in local.run(pieces(root, _right(root, shards, wrong)), look, processes):
+            if isinstance(looked, Exception):
+                raise looked
+            found[piece.shard.path][piece.part] = looked
+    except WorkerDied as error:
+        raise DatasetError(f"{root}: {error}; check it again with --workers 1") from error
+    return {path: [parts[part] for part in sorted(parts)] for path, parts in found.items()}
+
+
+def _of_shard(shard: Shard, looked: Sequence[Looked]) -> Iterator[Finding]:
+    """What is wrong with a shard of right bytes."""
+    for name, text in dict.fromkeys(wrong for piece in looked for wrong in piece.wrong):
+        yield Finding(shard.path, name, text)
+    if all(piece.whole for piece in looked):
+        for what, listed in (("rows", shard.rows), ("units", shard.units)):
+            there = sum(getattr(piece, what) for piece in looked)
+            if there != listed:
+                yield Finding(shard.path, "", f"has {there} {what}, the manifest says {listed}")
+
+
+def _named(root: Path, shard: Shard, pictures: Pictures | None, embedded: Embedded | None) -> Iterator[Finding]:
+    """The files that a shard's rows name."""
+    if pictures is None and embedded is None:
+        return
+    try:
+        for batch in open_batches(root / shard.path):
+            if pictures is not None:
+                pictures.take(shard.path, batch)
+            if embedded is not None:
+                yield from embedded.take(shard.path, batch)
+    except DatasetError:
+        return  # told by `_of_shard`
+
+
+def _doubled(shards: Sequence[Shard], looked: ByShard) -> Iterator[Finding]:
+    ids: dict[str, list[Hashes]] = defaultdict(list)
+    for shard in shards:
+        ids[shard.task].extend(piece.ids for piece in looked[shard.path])
+    for task, hashes in ids.items():
+        doubled = sum(map(len, hashes)) - len(np.unique(np.concatenate(hashes))) if hashes else 0
+        if doubled:
+            yield Finding("", "", f"{doubled} samples of task {task} have the id of another")
+
+
+def _limited(path: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     for number, finding in enumerate(findings):
         if number == MOST:
             yield Finding(path, "", f"more than {MOST} findings; the rest is not listed")
             return
         yield finding
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    """What a batch is by itself: hashes of its rows' ids (N,), its units, and what is wrong in it: (id, one sentence)."""
-
-    ids: NDArray[np.int64]
-    units: int
-    wrong: tuple[tuple[str, str], ...]
-
-
-def _look(shard: Shard, batch: pa.RecordBatch) -> _Looked:
-    """Look at a batch of a shard. Raises Arrow's errors."""
-    batch.validate(full=True)
-    wrong: list[tuple[str, str]] = []
-    for column, value in (("task", shard.task), ("split", shard.split)):
-        if set(batch.column(column).unique().to_pylist()) - {value}:
-            wrong.append(("", f"has rows of another {column} than {value!r}"))
-    names = batch.column("id").to_pylist()
-    wrong.extend((str(names[row]), text) for row, text in islice(faults(batch), MOST + 1))
-    ids = np.fromiter(map(hash, names), np.int64, len(names))
-    return _Looked(ids, len(batch.column("units").flatten()), tuple(wrong))
-
-
-def _ahead(pool: Executor, look: Callable[[Any], _Looked], batches: Iterable[Any]) -> Iterator[tuple[Any, _Looked]]:
-    """Every batch and what it looks like, in order, a few at work at a time: those of Parquet are decoded in memory."""
-    waiting: deque[tuple[Any, Future[_Looked]]] = deque()
-    for batch in batches:
-        waiting.append((batch, pool.submit(look, batch)))
-        if len(waiting) > IN_HAND:
-            batch, looked = waiting.popleft()
-            yield batch, looked.result()
-    for batch, looked in waiting:
-        yield batch, looked.result()
-
-
-def _shard(
-    pool: Executor, root: Path, shard: Shard, ids: list[NDArray[np.int64]], pictures: Pictures | None,
-    embedded: Embedded | None,
-) -> Iterator[Finding]:  # fmt: skip
-    """Everything about a shard but whether its bytes are the right ones."""
-    path = root / shard.path
-    if not path.is_file():
-        return
-    rows = units = 0
-    try:
-        for batch, looked in _ahead(pool, partial(_look, shard), open_batches(path)):
-            rows += batch.num_rows
-            units += looked.units
-            ids.append(looked.ids)
-            for name, text in looked.wrong:
-                yield Finding(shard.path, name, text)
-            if pictures is not None:
-                pictures.take(shard.path, batch)
-            if embedded is not None:
-                yield from embedded.take(shard.path, batch)
-    except (DatasetError, ValueError) as error:  # Arrow's errors are ValueErrors
-        yield Finding(shard.path, "", str(error).removeprefix(f"{path}: "))
-        return
-    if rows != shard.rows:
-        yield Finding(shard.path, "", f"has {rows} rows, the manifest says {shard.rows}")
-    if units != shard.units:
-        yield Finding(shard.path, "", f"has {units} units, the manifest says {shard.units}")

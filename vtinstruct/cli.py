@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -265,11 +266,16 @@ def prompts(
 def check(
     folder: Folder,
     photos: Annotated[bool, typer.Option("--photos", help="Read every photo and depth map too.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, at most; as many as cores, otherwise.")] = None,
 ) -> None:
     """Check a dataset: hashes, schema, counts, ids, every unit inside its photo. Exit code 1 when something is wrong."""
     from vtinstruct.check import check as run_check
 
-    found = run_check(folder, photos)
+    try:
+        found = run_check(folder, photos, workers or os.cpu_count() or 1)
+    except DatasetError as error:  # no manifest, or one that cannot be read: damage too
+        print(f"vtinstruct: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from error
     for finding in found.findings:
         print(finding)
     seen = f", {found.photos} photos and depth maps" if photos else ""

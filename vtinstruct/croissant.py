@@ -85,12 +85,13 @@ def description(manifest: Manifest, title: str, version: str, **published: str) 
     return wire
 
 
-def says(text: str, wire: dict[str, Any]) -> bool:
-    """Whether a file's text says of the dataset what `wire` does, wherever it was published."""
+def published_in(text: str) -> dict[str, str]:
+    """What a file's text says that only the place of its publication knows."""
     try:
-        return {**json.loads(text), **dict.fromkeys(PUBLISHED)} == {**wire, **dict.fromkeys(PUBLISHED)}
+        found = json.loads(text)
+        return {name: found[name] for name in PUBLISHED if name in found}
     except (ValueError, TypeError):
-        return False
+        return {}
 
 
 def licences(manifest: Manifest) -> list[str]:

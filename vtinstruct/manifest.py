@@ -188,8 +188,21 @@ def content_hash(files: Sequence[Shard], sources: Mapping[str, SourceInfo], imag
 
 
 def manifest_to_json(manifest: Manifest) -> str:
-    """The file's text; inverse of `manifest_from_json`."""
-    return json.dumps({"format": FORMAT, "version": VERSION, **asdict(manifest)}, indent=1, ensure_ascii=False) + "\n"
+    """The file's text; inverse of `manifest_from_json`. Its last line seals all above it."""
+    text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(manifest)}, indent=1, ensure_ascii=False)
+    return _sealed(text.removesuffix("\n}"))
+
+
+def is_sealed(text: str) -> bool:
+    """Whether a manifest's text is as it was written, to the last character."""
+    return text == _sealed(text.rpartition(_SEAL)[0])
+
+
+_SEAL = ',\n "sha256": '
+
+
+def _sealed(text: str) -> str:
+    return f'{text}{_SEAL}"{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
 
 
 def read_manifest(root: Path) -> Manifest:

@@ -25,8 +25,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Px = NDArray[np.int32] | NDArray[np.int64]
-# Characters read at once: the arrays stay in the cache, and malloc does not hand them back to the system in between.
-BLOCK = 1 << 16
+BLOCK = 1 << 16  # characters read at once, so that the arrays stay in the cache
+# glibc hands free memory back to the system once it is more than twice the largest piece ever freed, and every block would
+# have its arrays anew, page by page: a third of the time. One large piece, never touched and freed at once, ends that.
+np.empty(1 << 24, np.uint8)
 MAX_CHARACTERS = 7  # of one number; no run of a photo needs more
 _SHORT = 6  # characters, 30 bits, that fit in 4 bytes
 _MOST_32 = np.iinfo(np.int32).max
@@ -97,7 +99,8 @@ def read_runs(data: Bytes, lengths: Ints) -> Runs:
         lengths = np.where(good, lengths, 0)
         good[np.searchsorted(ends, stops[sizes > MAX_CHARACTERS], side="right")] = False
         codes, ends, stops, sizes = _cut(codes, lengths, good)
-    counts = np.diff(np.searchsorted(stops, ends), prepend=0)
+    counts = np.searchsorted(stops, ends)
+    counts[1:] -= counts[:-1].copy()
     return Runs(_runs(_numbers(codes, stops, sizes), counts), counts)
 
 
@@ -106,78 +109,79 @@ def _cut(codes: Bytes, lengths: Ints, good: Bools) -> tuple[Bytes, Ints, Ints, N
     if not good.all():
         codes, lengths = codes[np.repeat(good, lengths)], np.where(good, lengths, 0)
     stops = np.flatnonzero(codes < 32)
-    sizes = stops.astype(np.int32)
-    sizes[1:] -= sizes[:-1].copy()
-    sizes[:1] += 1
+    places = stops.astype(np.int32)
+    sizes = np.empty_like(places)
+    sizes[:1] = places[:1] + 1
+    np.subtract(places[1:], places[:-1], out=sizes[1:])
     return codes, np.cumsum(lengths), stops, sizes
 
 
 def _numbers(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
     """The signed numbers whose last characters stand at `stops`: 5 bits a character, the lowest first."""
-    dtype = np.int64 if sizes.size and int(sizes.max()) > _SHORT else np.int32
-    long = np.flatnonzero(sizes > 1)
-    if 2 * long.size > stops.size:
-        return _long(codes, stops, sizes).astype(dtype, copy=False)
-    last = codes.take(stops)
-    last ^= 16  # the sign, of five bits
-    last -= 16
-    values: Px = last.view(np.int8).astype(dtype)
+    before = np.concatenate((np.zeros(7, np.uint8), codes))  # a word that ends at the first character begins there
+    width = 4 if 4 * np.count_nonzero(sizes > 2) > stops.size else 2
+    return _packed(before, stops, sizes, width)
+
+
+def _packed(before: Bytes, stops: Ints, sizes: NDArray[np.int32], width: int) -> Px:
+    """`_numbers` read as words of `width` characters, the longer numbers as words of twice as many."""
+    unsigned, signed, steps = _WORDS[width]
+    words: NDArray[Any] = np.ndarray(before.size - 7, unsigned, before, 8 - width, (1,)).take(stops)
+    words = words.astype(words.dtype.newbyteorder("="), copy=False)
+    for shift, low, high in steps:  # pairs of 5 bits become 10, pairs of 10 become 20, and of 20 40
+        upper = words & high
+        upper >>= shift
+        words &= low
+        words |= upper
+    # what stands below the number belongs to those before it; shifted out again, the top bit being the sign
+    words <<= words.dtype.type(3 * width)
+    values: Px = words.view(signed).astype(np.int64 if width == 8 else np.int32, copy=False)
+    left = sizes * np.int32(-5)
+    left += 8 * width
+    values >>= left
+    if width == 8:  # the longest there are
+        return values.astype(np.int32, copy=False) if int(sizes.max(initial=0)) <= _SHORT else values
+    long = np.flatnonzero(sizes > width)
     if long.size:
-        values[long] = _long(codes, stops[long], sizes[long])
+        rest = _packed(before, stops[long], sizes[long], 2 * width)
+        values = values.astype(rest.dtype, copy=False)
+        values[long] = rest
     return values
 
 
-def _long(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
-    # All characters of a number in one word, the last on top: so many words of 4 or 8 bytes as there are numbers, and no
-    # array over the characters that is wider than they are.
-    wide = int(sizes.max()) > 4
-    unsigned, signed, steps = (np.uint64, np.int64, _STEPS) if wide else (np.uint32, np.int32, _STEPS[:2])
-    width = np.dtype(unsigned).itemsize
-    padded = np.zeros(codes.size + width - 1, np.uint8)
-    np.bitwise_and(codes, 31, out=padded[width - 1 :])
-    little = np.dtype(unsigned).newbyteorder("<")
-    words: NDArray[Any] = np.ndarray(codes.shape, little, padded, strides=(1,)).take(stops).astype(unsigned, copy=False)
-    for shift, low, high in steps:  # pairs of 5 bits become 10, pairs of 10 become 20, and of 20 40
-        upper = words >> unsigned(shift)
-        upper &= unsigned(high & ((1 << 8 * width) - 1))
-        words &= unsigned(low & ((1 << 8 * width) - 1))
-        words |= upper
-    # what stands below the number belongs to those before it; shifted out again, the top bit being the sign
-    words <<= unsigned(3 * width)
-    left = sizes.astype(signed)
-    left *= -5
-    left += 8 * width
-    return words.view(signed) >> left
+def _words(width: int) -> tuple[Any, Any, list[tuple[Any, Any, Any]]]:
+    """Types of words of `width` characters, and how to bring their bits together: (shift, lower parts, upper parts)."""
+    unsigned, steps, bits = np.dtype(f"<u{width}"), [], 5
+    for size in (2**step for step in range(1, width.bit_length())):  # characters that make one number
+        low = sum((2**bits - 1) << 8 * place for place in range(0, width, size))
+        numbers = 4 * size - bits, low, low << 4 * size
+        steps.append(tuple(map(unsigned.newbyteorder("=").type, numbers)))
+        bits *= 2
+    return unsigned, np.dtype(f"i{width}"), steps
 
 
-_STEPS = (
-    (3, 0x001F001F001F001F, 0x03E003E003E003E0),
-    (6, 0x000003FF000003FF, 0x000FFC00000FFC00),
-    (12, 0x00000000000FFFFF, 0x000000FFFFF00000),
-)
+_WORDS = {width: _words(width) for width in (2, 4, 8)}
 
 
 def _runs(values: Px, counts: Ints) -> Px:
     """The run lengths behind the numbers of many masks (changed in place): from a mask's second run on, each number is the
     difference to the run two before, where there is one but the very first."""
     counts = counts[counts > 0]
-    ends = np.cumsum(counts)
-    first = ends - counts
+    through = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+    first = through[:-1]
     opening = values[first]
     values[first] = 0  # the very first run is no part of any chain
     if _largest(values) * int(counts.max(initial=0)) > _MOST_32:
         values = values.astype(np.int64, copy=False)
     # Two chains of differences run through all masks, in even and in odd places; where a mask begins, both begin anew by
-    # taking back what they have come to. Chains may turn over at 2^31, what is left of them cannot.
+    # taking back what the mask before has added to them.
     for parity in (0, 1):
         chain = values[parity::2]
-        if chain.size:
+        places = (through - parity + 1) // 2  # of the masks in this chain
+        begin = places[:-1][places[1:] > places[:-1]]
+        if begin.size:
+            chain[begin[1:]] -= np.add.reduceat(chain, begin, dtype=chain.dtype)[:-1]
             np.cumsum(chain, dtype=chain.dtype, out=chain)
-            begin = (first - parity + 1) // 2  # a mask's first place in this chain
-            sizes = (ends - parity + 1) // 2 - begin
-            before = chain[np.maximum(begin, 1) - 1]
-            before[begin == 0] = 0
-            chain -= np.repeat(before, sizes)
     values[first] = opening
     return values
 

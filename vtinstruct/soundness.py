@@ -53,17 +53,31 @@ def _mentions(batch: pa.RecordBatch) -> Iterator[Fault]:
     messages = batch.column("messages")
     rows, content = _rows_of(messages), messages.flatten().field("content")
     first = np.cumsum(np.concatenate(([0], _lengths(messages))))  # of a row's messages among all
-    for column, token, what in (("units", "<REF>", "units"), ("prompts", "[VPT]", "prompts")):
+    for column, token, rare, what in (("units", b"<REF>", 3, "units"), ("prompts", b"[VPT]", 1, "prompts")):
         there = batch.column(column)
         owner, turn = _rows_of(there), _ints(there.flatten().field("turn"), -1)
         lost = (turn < 0) | (turn >= _lengths(messages)[owner])
         for row in np.unique(owner[lost]):
             yield int(row), f"{what} name a message that is not there"
-        said = _ints(pc.count_substring(content, token), 0)
+        said = count_token(content, token, rare)
         given = np.bincount((first[owner] + turn)[~lost], minlength=len(said))
         for index in np.flatnonzero(said != given):
             message = index - first[rows[index]]
-            yield int(rows[index]), f"message {message} has {said[index]} {token} and {given[index]} {what}"
+            yield int(rows[index]), f"message {message} has {said[index]} {token.decode()} and {given[index]} {what}"
+
+
+def count_token(texts: pa.StringArray, token: bytes, rare: int) -> Ints:
+    """How often each text holds the token, which overlaps with no other of its kind; `rare` is the place of its rarest
+    character: the rest is looked at only where that stands. Four times as fast as Arrow's `count_substring`."""
+    data, lengths = bytes_of(texts)
+    at = np.flatnonzero(data == token[rare]) - rare
+    at = at[(at >= 0) & (at + len(token) <= data.size)]
+    for place, character in enumerate(token):
+        at = at[data[at + place] == character]
+    ends = np.cumsum(lengths)
+    text = np.searchsorted(ends, at, side="right")
+    text = text[at + len(token) <= ends[text]]  # or else half of it is the next text's
+    return np.bincount(text, minlength=len(lengths))
 
 
 # --- geometry --------------------------------------------------------------------------------------------------------
@@ -154,7 +168,7 @@ def _bad_masks(column: pa.StructArray, w: Ints, h: Ints) -> Bools:
     bad[right] |= (hw[:, 0] != h[right]) | (hw[:, 1] != w[right])
     where = np.flatnonzero(there & ~_nulls(counts))
     if len(where):
-        data, lengths = _bytes_of(counts)
+        data, lengths = bytes_of(counts)
         bad[where] |= ~masks_fill(data, lengths[where], (w * h)[where])
     return bad
 
@@ -182,7 +196,7 @@ def _ints(column: pa.Array, missing: int) -> Ints:
     return column.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
+def bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
     """The bytes of a binary column, one after the other, and the length of each entry (0 where null)."""
     _, offsets, data = column.buffers()
     where = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)

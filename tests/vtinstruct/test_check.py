@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from tests.vtinstruct.dialogues import seg_dialogue
+from tests.vtinstruct.signing import sign
 from vtinstruct.build import Options, build
 from vtinstruct.build.progress import Silent
 from vtinstruct.check import check
+from vtinstruct.check_rows import hashes
 from vtinstruct.columns import Columns
 from vtinstruct.dialogue import Evaluation, Prompt, Reference, Triplet, Turn
 from vtinstruct.geometry import GeometryError, check_rle
 from vtinstruct.manifest import DatasetError, manifest_to_json, read_manifest
 from vtinstruct.run_lengths import masks_fill
-from vtinstruct.shards import open_batches, write_shard
-from vtinstruct.soundness import faults
+from vtinstruct.schema import SCHEMA
+from vtinstruct.shards import ShardWriter, open_batches, write_shard
+from vtinstruct.soundness import count_token, faults
+from vtinstruct.streams import FORMATS, read_stream
 from vtinstruct.units import Box, Keypoints, Mask, Point, Rle
 
 
@@ -66,9 +72,14 @@ def test_one_flipped_bit_anywhere_is_found(dataset):
 def test_a_shard_cut_off_even_between_batches(dataset):
     path = shard_of(dataset)
     path.write_bytes(path.read_bytes()[:-8])  # without the mark of the stream's end, readers see a shorter stream
-    assert any("SHA-256 differs" in text for text in texts(dataset))
+    (found,) = texts(dataset)
+    assert "it was cut short, or is of another build" in found
+    sign(dataset)
+    assert texts(dataset) == []  # whoever signs that built it so
     path.write_bytes(path.read_bytes()[:500])
-    assert any("not a whole Arrow stream" in text for text in texts(dataset))
+    sign(dataset)
+    (found,) = texts(dataset)
+    assert "not a whole Arrow stream" in found
 
 
 def test_a_foreign_shard_and_a_shard_of_another_task(dataset):
@@ -79,6 +90,7 @@ def test_a_foreign_shard_and_a_shard_of_another_task(dataset):
     ]
     extra.unlink()
     write_shard(shard_of(dataset), [seg_dialogue(1)])
+    sign(dataset)
     found = texts(dataset)
     assert any("has rows of another task than 'rec'" in text for text in found)
     assert any("has 1 rows, the manifest says 5" in text for text in found)
@@ -98,6 +110,12 @@ def test_a_manifest_that_was_edited_or_is_missing(dataset):
     shards = tuple(replace(shard, rows=shard.rows + 1) for shard in manifest.files)
     (dataset / "manifest.json").write_text(manifest_to_json(replace(manifest, files=shards)))
     assert any("its content hash is not that of what it lists" in text for text in texts(dataset))
+    for old, new in ((f'"seed": {manifest.seed}', '"seed": 77'), ("\n", " \n"), ('"sha256"', '"sha257"')):
+        text = manifest_to_json(manifest)
+        (dataset / "manifest.json").write_text(new.join(text.rsplit(old, 1)))
+        assert texts(dataset) == [
+            "manifest.json: is not as it was written (its last line is not the SHA-256 of the others)"
+        ]
     for text, message in [
         ("{", "is not JSON"),
         ("[]", "is no manifest"),
@@ -132,12 +150,73 @@ def test_photos_that_are_gone_changed_or_lead_out(dataset, handmade, tmp_path):
 
 def test_ids_that_come_twice(dataset):
     batch = next(open_batches(shard_of(dataset)))
-    from vtinstruct.shards import ShardWriter
-
     with ShardWriter(shard_of(dataset)) as writer:
         writer.add_batch(batch, 5)
         writer.add_batch(batch, 5)
+    sign(dataset)
     assert any("5 samples of task rec have the id of another" in text for text in texts(dataset))
+
+
+# --- pieces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 50])
+def test_all_parts_together_have_every_batch_once(tmp_path, form, parts):
+    path = tmp_path / f"a.{form}"
+    with ShardWriter(path) as writer:
+        for number in range(9):
+            writer.add(seg_dialogue(number, number))
+            if number % 3:
+                writer.flush()
+    whole = [row for batch in open_batches(path) for row in batch.to_pylist()]
+    read = [
+        row for part in range(parts) for batch in read_stream(path, SCHEMA, part, parts) for row in batch.to_pylist()
+    ]
+    assert len(whole) == 9
+    assert read == whole
+
+
+def test_several_processes_find_what_one_finds(dataset, monkeypatch):
+    batch = next(open_batches(shard_of(dataset)))
+    rows = batch.to_pylist()
+    rows[3]["units"][0]["box_xyxy"] = [0.0, 0.0, 99.0, 1.0]
+    with ShardWriter(shard_of(dataset)) as writer:
+        for part in (batch, pa.RecordBatch.from_pylist(rows[2:], schema=batch.schema)):
+            writer.add_batch(part, 5)
+    sign(dataset)
+    one = texts(dataset)
+    assert len(one) == 4  # a box, rows, units, ids
+    for path in (dataset / read_manifest(dataset).shards("caption", "train")[0].path, dataset / "README.md"):
+        path.write_bytes(path.read_bytes()[:-40])
+    one = texts(dataset)
+    monkeypatch.setattr("vtinstruct.check.PROCESS_BYTES", 1)
+    monkeypatch.setattr("vtinstruct.check_rows.PIECE_BYTES", 3000)
+    assert texts(dataset, workers=2) == one
+
+
+def die(piece):
+    os._exit(3)
+
+
+def test_a_process_that_is_lost_is_one_line(dataset, monkeypatch):
+    monkeypatch.setattr("vtinstruct.check.PROCESS_BYTES", 1)
+    monkeypatch.setattr("vtinstruct.check.look", die)
+    with pytest.raises(DatasetError, match=r"a worker process was killed .* check it again with --workers 1"):
+        check(dataset, workers=2)
+
+
+@given(st.lists(st.text("ab\0é", max_size=4), max_size=30))
+def test_hashes_are_the_same_where_texts_are(texts):
+    found = hashes(pa.array(["zzz", *texts], pa.string())[1:]).tolist()
+    assert [a == b for a in texts for b in texts] == [a == b for a in found for b in found]
+    assert found == [value for text in texts for value in hashes(pa.array([text], pa.string())).tolist()]
+
+
+@given(st.lists(st.lists(st.sampled_from(["<REF>", "<RE", "F>", "<", "F", "é", " "])).map("".join) | st.none()))
+def test_tokens_are_counted_as_texts_count_them(texts):
+    found = count_token(pa.array(["<REF><RE", *texts], pa.string())[1:], b"<REF>", 3)
+    assert found.tolist() == [(text or "").count("<REF>") for text in texts]
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -212,8 +291,6 @@ def test_words_and_units_that_disagree():
     assert list(faults(batch)) == []
     rows = batch.to_pylist()
     rows[0]["messages"][1]["content"] += "<REF>"
-    import pyarrow as pa
-
     assert messages.type == batch.schema.field("messages").type
     changed = pa.RecordBatch.from_pylist(rows, schema=batch.schema)
     assert list(faults(changed)) == [(0, "message 1 has 2 <REF> and 1 units")]
