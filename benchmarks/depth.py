@@ -5,6 +5,9 @@ Single Image" (NeurIPS 2014), section 4.3 (AbsRel, SqRel, RMSE, RMSElog, d<1.25^
 the crops and caps of the evaluation scripts that followed (Garg et al., ECCV 2016; Zhou et al., CVPR 2017); the alignment in
 disparity of Ranftl et al., "Towards Robust Monocular Depth Estimation" (TPAMI 2022), section 5.
 
+Every number is computed by the operations of the published loops, in double precision (monodepth2 `evaluate_depth.py`, BTS
+`eval_with_pngs.py`, ZoeDepth's `compute_errors`; they work in single precision, and print three digits).
+
 Only pixels with a true depth in (0.001 m, cap) inside the crop count; predictions are clipped to [0.001 m, cap] after alignment,
 so an unfilled pixel (0) is an error, not a hole. A missing map is 0.001 m everywhere, never aligned.
 
@@ -113,11 +116,12 @@ def errors(true: Floats, found: Floats | None, protocol: Protocol) -> dict[str, 
     f = np.clip(f, NEAREST, protocol.cap_m)
     off, logs = f - t, np.log(f) - np.log(t)
     factor = np.maximum(f / t, t / f)
+    spread = float((logs**2).mean()) - float(logs.mean()) ** 2  # below 0 by rounding, where every pixel is off alike
     return {
         "AbsRel": float((np.abs(off) / t).mean()), "SqRel": float((off**2 / t).mean()),
         "SqRel2": float(((off / t) ** 2).mean()), "RMSE": math.sqrt(float((off**2).mean())),
         "RMSElog": math.sqrt(float((logs**2).mean())), "log10": float(np.abs(np.log10(f) - np.log10(t)).mean()),
-        "SILog": 100 * float(logs.std()), **{f"d{k}": float((factor < 1.25**k).mean()) for k in (1, 2, 3)},
+        "SILog": math.sqrt(max(spread, 0.0)) * 100, **{f"d{k}": float((factor < 1.25**k).mean()) for k in (1, 2, 3)},
     }  # fmt: skip
 
 

@@ -20,7 +20,10 @@ from benchmarks.depth import ALIGNMENTS, CROPS, MEANINGS, Floats, Protocol, erro
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
 from benchmarks.official.miou import pair
+from benchmarks.sums import in_order
 from vtinstruct.photos import PhotoError, depth_of
+
+BENCHMARK_HW = (352, 1216)  # what KITTI's depth benchmark keeps of a photo
 
 
 def depth(
@@ -35,10 +38,12 @@ def depth(
         raise OfficialError(f"{levels} levels a metre and a cap of {cap_m} m; numbers above 0 are right")
     protocol = Protocol(crop, cap_m, alignment)
     rows: list[dict[str, float]] = []
-    left_out = 0
+    left_out = placed = 0
     for where, true, found in (
         _stacks(annotations, results) if annotations.is_file() else _files(annotations, results, levels)
     ):
+        if found.shape == BENCHMARK_HW and true.shape[0] >= BENCHMARK_HW[0] and true.shape[1] > BENCHMARK_HW[1]:
+            found, placed = _placed(found, true.shape), placed + 1
         if true.shape != found.shape:
             raise OfficialError(f"{where}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right")
         got = errors(true, found, protocol)
@@ -47,13 +52,24 @@ def depth(
         else:
             rows.append(got)
     numbers = {
-        f"{name}{protocol.name}": math.fsum(row[name] for row in rows) / len(rows) if rows else None
-        for name in MEANINGS
+        f"{name}{protocol.name}": in_order(row[name] for row in rows) / len(rows) if rows else None for name in MEANINGS
     }
     notes = [f"{len(rows)} maps; {CROPS[crop]}; {ALIGNMENTS[alignment]}"]
+    if placed:
+        notes.append(
+            f"{placed} answers of 1216 x 352 pixels are placed in the annotated frame: in the middle, at the bottom"
+        )
     if left_out:
         notes.append(f"{left_out} maps left out: no annotated pixel below {cap_m:g} m, or no frame for crop {crop}")
     return Table("depth maps", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
+
+
+def _placed(found: Floats, size_hw: tuple[int, ...]) -> Floats:
+    """A map of KITTI's benchmark crop in its photo's frame, unfilled around (BTS, `--do_kb_crop`)."""
+    whole = np.zeros(size_hw)
+    top, left = size_hw[0] - BENCHMARK_HW[0], int((size_hw[1] - BENCHMARK_HW[1]) / 2)
+    whole[top:, left : left + BENCHMARK_HW[1]] = found
+    return whole
 
 
 def _files(annotations: Path, results: Path, levels: float) -> Iterator[tuple[str, Floats, Floats]]:

@@ -1,7 +1,7 @@
 """POPE labels and answers, scored as its `evaluate.py` does.
 
-Both are JSON lines: labels have `label` (yes or no), answers `answer` (or `text`, as some models' scripts call it). The n-th
-answer belongs to the n-th label; where both have a `question_id`, they must agree.
+Both are JSON lines, or one JSON list: labels have `label` (yes or no), answers `answer` (or `text`, as some models' scripts
+call it). The n-th answer belongs to the n-th label; where both have a `question_id`, they must agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from benchmarks.official._files import OfficialError, Rows, rows_of
+from benchmarks.official._files import OfficialError, Rows, read_json, rows_of
 from benchmarks.official._table import Table
 from benchmarks.scorers.pope import SCRIPT, read_answer, read_as_script, yes_no_numbers
 
@@ -47,12 +47,15 @@ def pope(labels: Path, answers: Path) -> Table:
 
 
 def _lines(path: Path) -> Rows:
-    found: list[Any] = []
+    """The objects of JSON lines, or of one list (as some of POPE's own label files are)."""
     try:
-        lines = path.read_bytes().splitlines()
+        whole = path.read_bytes()
     except OSError as error:
         raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
-    for number, line in enumerate(lines, start=1):
+    if whole.lstrip().startswith(b"["):
+        return rows_of(read_json(path), str(path))
+    found: list[Any] = []
+    for number, line in enumerate(whole.splitlines(), start=1):
         if line.strip():
             try:
                 found.append(msgspec.json.decode(line))

@@ -16,6 +16,7 @@ import polars as pl
 from benchmarks.depth import MEANINGS, NEAREST, RELATIVE, Floats, Protocol, errors, relative_errors
 from benchmarks.intervals import mean_interval
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common, true_references
+from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.photos import read_depth, read_inverse_depth
 from vtinstruct.units import Depth
@@ -81,7 +82,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     numbers: dict[str, float | None] = {}
     for metric in METRICS:
         values = rows[metric.name].drop_nulls().to_numpy()
-        numbers[metric.name] = math.fsum(values.tolist()) / values.size if values.size else None
+        numbers[metric.name] = in_order(values) / values.size if values.size else None
     intervals: dict[str, Interval] = {}
     for name in ("AbsRel", "d1"):
         key = f"{name}{PROTOCOLS[0].name}"

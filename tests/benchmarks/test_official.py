@@ -596,7 +596,7 @@ def test_label_maps_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def monodepth2(true: Any, found: Any, crop: bool, cap: float, median: bool) -> list[float]:
-    """The published KITTI loop (Zhou et al.; monodepth2 `evaluate_depth.py`), written out."""
+    """The published KITTI loop (Zhou et al.; monodepth2 `evaluate_depth.py`), with BTS's two numbers more, written out."""
     h, w = true.shape
     mask = (true > 1e-3) & (true < cap)
     if crop:
@@ -608,12 +608,13 @@ def monodepth2(true: Any, found: Any, crop: bool, cap: float, median: bool) -> l
     if median:
         p = p * (np.median(g) / np.median(p))
     p = np.clip(p, 1e-3, cap)
-    thresh = np.maximum(g / p, p / g)
+    thresh, err = np.maximum(g / p, p / g), np.log(p) - np.log(g)
     return [
         float(v)
         for v in (
             np.mean(np.abs(g - p) / g), np.mean(((g - p) ** 2) / g), np.sqrt(((g - p) ** 2).mean()),
             np.sqrt(((np.log(g) - np.log(p)) ** 2).mean()), *((thresh < 1.25**k).mean() for k in (1, 2, 3)),
+            np.sqrt(np.mean(err**2) - np.mean(err) ** 2) * 100, np.mean(np.abs(np.log10(p) - np.log10(g))),
         )
     ]  # fmt: skip
 
@@ -637,10 +638,28 @@ def test_depth_folders_give_the_published_loop(crop: str, align: str, tmp_path: 
     true, found, trues, founds = depth_maps(tmp_path)
     got = depth(true, found, 256, crop, 80, align)
     rows = [monodepth2(t, f, crop == "garg", 80, align == "median") for t, f in zip(trues, founds, strict=True)]
-    names = ("AbsRel", "SqRel", "RMSE", "RMSElog", "d1", "d2", "d3")
+    names = ("AbsRel", "SqRel", "RMSE", "RMSElog", "d1", "d2", "d3", "SILog", "log10")
     expected = dict(zip((f"{n}[{crop},80m,{align}]" for n in names), np.mean(rows, axis=0).tolist(), strict=True))
-    assert {name: got.numbers[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert {name: got.numbers[name] for name in expected} == expected
     assert list(got.numbers) == [f"{name}[{crop},80m,{align}]" for name in MEANINGS]
+
+
+def test_answers_of_kittis_benchmark_crop_are_placed_as_bts_places_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    true, found = rng.uniform(2, 70, (375, 1242)), rng.uniform(2, 70, (352, 1216))
+    whole = np.zeros((375, 1242))
+    whole[23:, 13 : 13 + 1216] = found
+    np.save(tmp_path / "gt.npy", true[None])
+    numbers: dict[str, Any] = {}
+    for name, values in (("crop", found), ("whole", whole), ("other", found[1:])):
+        np.save(tmp_path / f"{name}.npy", values[None])
+    for name in ("crop", "whole"):
+        table = depth(tmp_path / "gt.npy", tmp_path / f"{name}.npy", crop="garg")
+        numbers[name] = (dict(table.numbers), any("in the middle, at the bottom" in note for note in table.notes))
+    assert numbers["crop"] == (numbers["whole"][0], True)
+    assert numbers["whole"][1] is False
+    with pytest.raises(OfficialError, match=r"\(1216, 351\) pixels"):
+        depth(tmp_path / "gt.npy", tmp_path / "other.npy")
 
 
 def test_depth_maps_come_as_people_have_them(tmp_path: Path) -> None:

@@ -140,6 +140,10 @@ def test_pope_answers_by_both_readings(tmp_path: Path) -> None:
     found = pope(written(tmp_path, "labels.json", lines(labels)), written(tmp_path, "answers.jsonl", lines(said)))
     assert (found.numbers["accuracy"], found.numbers["accuracy[script]"]) == (0.5, 0.25)
     assert list(found.numbers)[:5] == [f"{n}[script]" for n in ("accuracy", "precision", "recall", "F1", "yes_ratio")]
+    as_lists = (
+        written(tmp_path, f"{n}.json", json.dumps(rows, indent=1)) for n, rows in (("one", labels), ("two", said))
+    )
+    assert pope(*as_lists).numbers == found.numbers
 
 
 def test_real_pope_probes(shared_data, tmp_path: Path) -> None:
