@@ -43,7 +43,12 @@ class Rles:
     def all(self) -> list[dict[str, Any]]:
         """COCO RLE objects of all masks."""
         strings: list[bytes] = self.counts.to_pylist()
-        return [{"size": size, "counts": one} for size, one in zip(self.sizes_hw.tolist(), strings, strict=True)]
+        different, which = np.unique((self.sizes_hw[:, 0] << 32) + self.sizes_hw[:, 1], return_inverse=True)
+        size = [[int(one) >> 32, int(one) & 0xFFFFFFFF] for one in different]  # photos share a few, as objects too
+        empty = [{"size": one, "counts": b""} for one in size]
+        return [
+            {"size": size[n], "counts": one} if one else empty[n] for n, one in zip(which.tolist(), strings, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

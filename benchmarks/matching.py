@@ -77,10 +77,9 @@ def pairs(truth: Instances, found: Instances, similar: Similar, lowest: float = 
     true_key, key = group_keys(truth, found)
     true_order = np.argsort(true_key, kind="stable")
     true_key = true_key[true_order]
-    low = np.searchsorted(true_key, key, "left")
-    counts = np.searchsorted(true_key, key, "right") - low
-    some = np.flatnonzero(counts)
-    low, counts = low[some], counts[some]
+    some = np.flatnonzero(np.isin(key, true_key))  # most have nothing to be compared with
+    low = np.searchsorted(true_key, key[some], "left")
+    counts = np.searchsorted(true_key, key[some], "right") - low
     pieces = [(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))]
     for start, stop in _slices(np.cumsum(counts)):
         several = counts[start:stop]

@@ -162,10 +162,10 @@ def with_hits(
     unless they hit (LVIS).
     """
     near, ignore = pairs(truth, found, similar), ignored(truth)
-    score = np.where(np.isnan(found.score), 1.0, found.score)
-    order = np.lexsort((-score, found.image))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
+    some = np.unique(near.found)  # most found instances resemble nothing
+    score = np.where(np.isnan(found.score[some]), 1.0, found.score[some])
+    rank = np.zeros(len(found), dtype=np.int64)
+    rank[some[np.lexsort((-score, found.image[some]))]] = np.arange(some.size)
     taken = take(near, rank, ignore[None, :], truth.crowd, np.array([0.5, 0.75]))
     hit = np.zeros((len(found), 2), dtype=np.bool_)
     hit[taken.found] = (taken.truth[:, 0] >= 0) & ~ignore[taken.truth[:, 0]]
