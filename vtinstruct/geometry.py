@@ -186,9 +186,9 @@ def rle_iou(a: Sequence[Rle], b: Sequence[Rle], crowd: Sequence[bool] | None = N
         raise GeometryError("mask: sizes differ", "IoU needs masks of one photo")
     if not a or not b:
         return np.zeros((len(a), len(b)))
-    flags = [int(flag) for flag in crowd] if crowd is not None else [0] * len(b)
-    found = coco_mask.iou([_native(rle) for rle in a], [_native(rle) for rle in b], flags)
-    return np.asarray(found, dtype=np.float64)
+    from hotcoco.primitives import mask_iou  # the same bits, a few masks at a time twice as fast
+
+    return mask_iou([_native(rle) for rle in a], [_native(rle) for rle in b], crowd or [False] * len(b))
 
 
 def rles_of_label_map(labels: NDArray[Any]) -> dict[int, Rle]:

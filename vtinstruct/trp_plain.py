@@ -35,10 +35,9 @@ def plain_triplets(text: str) -> list[Counted] | None:
     words, *pieces = text.split("<Phrase>")
     if "<" in words or VPT in words:
         return None
-    try:
-        found = [_known[piece] for piece in pieces]
-    except KeyError:
-        found = [_learned(piece) for piece in pieces]
+    found = [_known.get(piece) for piece in pieces]
+    if None in found:
+        found = [_learned(piece) if counted is None else counted for counted, piece in zip(found, pieces, strict=True)]
     return None if None in found else cast(list[Counted], found)
 
 

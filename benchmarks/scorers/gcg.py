@@ -76,7 +76,7 @@ def likeness(a: str, b: str) -> float:
 def greedy_miou(iou: Floats) -> float:
     """GLaMM's `compute_miou`: the largest IoU (found x true) again and again, its row and column gone; mean of what is over 0."""
     pairs = [value for _, _, value in _largest_first(iou) if value > 0]
-    return float(np.mean(pairs)) if pairs else 0.0
+    return float(np.add.reduce(pairs)) / len(pairs) if pairs else 0.0  # `np.mean`, without its preparations
 
 
 def script_matches(iou: Floats, alike: Floats) -> int:
