@@ -47,7 +47,8 @@ class Rles:
         size = [[int(one) >> 32, int(one) & 0xFFFFFFFF] for one in different]  # photos share a few, as objects too
         empty = [{"size": one, "counts": b""} for one in size]
         return [
-            {"size": size[n], "counts": one} if one else empty[n] for n, one in zip(which.tolist(), strings, strict=True)
+            {"size": size[n], "counts": one} if one else empty[n]
+            for n, one in zip(which.tolist(), strings, strict=True)
         ]
 
 
