@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-LETTERS = 13  # of a label beside a bar: what fits
+LETTERS = 13  # of a label beside a bar or a row: what fits
 CURVE_COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)")
 
 
@@ -35,9 +35,8 @@ def bars(entries: Sequence[Bar], width: int = 300, largest: float | None = None)
     for row, entry in enumerate(entries):
         y = row * height
         kind = "strong" if entry.strong else "weak"
-        short = entry.label if len(entry.label) <= LETTERS else entry.label[: LETTERS - 1] + "…"
         found.append(
-            f'<text class="label {kind}" x="{label - 8}" y="{y + 17}">{escape(short)}'
+            f'<text class="label {kind}" x="{label - 8}" y="{y + 17}">{escape(_short(entry.label))}'
             f"<title>{escape(entry.label)}</title></text>"
         )
         found.append(f'<rect class="track" x="{label}" y="{y + 7}" width="{width - label - room}" height="12" rx="3"/>')
@@ -97,6 +96,67 @@ def reliability(bins: Sequence[Bin], y_label: str, width: float = 0.1, size: int
         x, y = left + one.confidence * across, low - one.precision * up
         found.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>')
     return Markup("".join((*found, "</svg>")))
+
+
+def matrix(rows: Sequence[Row], columns: Sequence[str], extra: Sequence[str]) -> Markup:
+    """A confusion: a row a class, a column a class it was answered with, then the `extra` ones; shares of a row in percent,
+    darker where larger, the diagonal in a colour of its own. A row without shares has its counts."""
+    left, top, wide, high = 104, 86, 34, 24
+    heads = [*columns, *extra]
+    width, height = left + wide * len(heads) + 40, top + high * len(rows)
+    found = [f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" style="max-width:{width}px">']
+    for n, head in enumerate(heads):
+        x = left + wide * n + wide / 2 + 4
+        found.append(
+            f'<text class="head" transform="translate({x:.1f} {top - 6}) rotate(-45)">{escape(_short(head))}'
+            f"<title>{escape(head)}</title></text>"
+        )
+    for y, row in enumerate(rows):
+        at = top + high * y
+        found.append(
+            f'<text class="label" x="{left - 8}" y="{at + 16}">{escape(_short(row.label))}'
+            f"<title>{escape(row.label)}</title></text>"
+        )
+        for n, value in enumerate(row.values):
+            found.append(_cell(row, n, value, (left + wide * n + 1, at + 1, wide - 2, high - 2), heads[n]))
+    return Markup("".join((*found, "</svg>")))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a matrix: counts, of how many each is a share (None: counts alone), which of them is right (-1: none)."""
+
+    label: str
+    values: tuple[int, ...]
+    of: int | None
+    right: int = -1
+
+
+def _cell(row: Row, n: int, value: int, box: tuple[int, int, int, int], head: str) -> str:
+    x, y, wide, high = box
+    share = value / row.of if row.of else 0.0
+    kind = "right" if n == row.right else "wrong"
+    of = f" of {row.of:,} ({100 * share:.1f} %)" if row.of else ""
+    text = "" if not value else f"{100 * share:.0f}" if row.of else brief(value)
+    told = escape(f"{row.label} → {head}: {value:,}{of}")
+    return (
+        f'<rect class="cell" x="{x}" y="{y}" width="{wide}" height="{high}" rx="4"><title>{told}</title></rect>'
+        f'<rect class="cell {kind}" x="{x}" y="{y}" width="{wide}" height="{high}" rx="4" fill-opacity="{share:.3f}">'
+        f"<title>{told}</title></rect>"
+        f'<text class="in{" on" if share > 0.55 else ""}" x="{x + wide / 2}" y="{y + 15}">{text}</text>'
+    )
+
+
+def brief(count: int) -> str:
+    """A count in at most four letters: 950, 12k, 3.4M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{unit}" if count < 10 * size else f"{count / size:.0f}{unit}"
+    return str(count)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LETTERS else label[: LETTERS - 1] + "…"
 
 
 def _frame(size: int) -> tuple[int, int, int, int]:

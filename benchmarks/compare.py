@@ -1,8 +1,7 @@
 """Two models on the same samples, paired.
 
-Both numbers are taken on the very same resamples of photos (`intervals.Drawn`), so what makes a photo hard for both cancels.
-The interval of the difference is "basic" (`intervals.py`); p is the smallest level at which its complement leaves 0 out,
-two-sided: twice the share of resampled differences beyond twice the observed one, the other side's included when smaller.
+Both numbers are taken on the very same resamples of photos (`intervals.Drawn`), so what makes a photo hard for both cancels. The
+interval of the difference and p are `intervals.paired`'s.
 """
 
 from __future__ import annotations
@@ -11,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from benchmarks.answers import answers_to
 from benchmarks.dataset import Dataset
 from benchmarks.gallery import Trio, trio
-from benchmarks.intervals import Drawn, drawn
+from benchmarks.intervals import Drawn, paired
 from benchmarks.page import render_page
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results
 from benchmarks.rows import read_rows, setting_of
@@ -66,8 +63,8 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """ "better" or "worse" where the interval leaves 0 out, else ""."""
-        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+        """ "better" or "worse" where p is below .05 (the interval leaves 0 out), else ""."""
+        if self.low is None or self.high is None or self.p is None or self.p >= 0.05 or self.low <= 0 <= self.high:
             return ""
         return "better" if (self.low > 0) == self.higher_is_better else "worse"
 
@@ -115,30 +112,14 @@ def _difference(first: Side, second: Side, resamples: int, seed: int) -> Differe
     if sorted(frames[0]["id"].to_list()) != sorted(frames[1]["id"].to_list()):
         where = f"{first[2].suite} {first[2].source} {first[2].split}"
         raise ResultsError(f"{second[0]}: other samples of {where} than {first[0]}; the same ones are right (--limit?)")
-    got, p = _paired(*intervals)
+    one, two = intervals
+    got = paired(one, two) if isinstance(one, Drawn) and isinstance(two, Drawn) else None
     difference = None if None in values else (values[1] or 0.0) - (values[0] or 0.0)
     return Difference(
         suite.name, suite.task, first[2].source, first[2].split, suite.primary, metric.percent, metric.higher_is_better,
-        frames[0].height, (values[0], values[1]), difference, got.low if got else None, got.high if got else None, p,
-        _moved(*frames),
+        frames[0].height, (values[0], values[1]), difference, got.low if got else None, got.high if got else None,
+        got.p if got else None, _moved(*frames),
     )  # fmt: skip
-
-
-def _paired(first: Interval | None, second: Interval | None) -> tuple[Interval | None, float | None]:
-    """The interval of the difference and p; none where either side has no resamples."""
-    if not isinstance(first, Drawn) or not isinstance(second, Drawn) or first.values.shape != second.values.shape:
-        return None, None
-    estimate = second.estimate - first.estimate
-    differences = second.values - first.values
-    got = drawn(estimate, differences, None, first.photos, None)
-    return got, None if got is None else two_sided(estimate, differences[np.isfinite(differences)])
-
-
-def two_sided(estimate: float, resampled: NDArray[np.float64]) -> float:
-    """p of "no difference": 0 lies outside the basic interval exactly where fewer than so many resampled differences lie
-    beyond twice the estimate. Never 0: the sample itself counts as a resample."""
-    beyond = min(np.count_nonzero(resampled >= 2 * estimate), np.count_nonzero(resampled <= 2 * estimate))
-    return float(min(1.0, 2 * (beyond + 1) / (resampled.size + 1)))
 
 
 def _moved(first: pl.DataFrame, second: pl.DataFrame) -> tuple[Moved, ...]:

@@ -5,14 +5,18 @@ intervals of AP sit too high (a resample repeats photos, and AP of repeated phot
 others:
 
 * "bca", bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals", JASA 1987), where a
-  leave-one-photo-out pass is cheap: shares and means;
+  leave-one-photo-out pass is cheap: shares, means, ratios. Its tails are those of Student's t instead of the normal's, widened
+  as in Hesterberg's "expanded percentiles" (cited below, section 4.3), with Satterthwaite's degrees of freedom of the photos'
+  pulls: where few photos carry most of a number, few photos say how uncertain it is, however many there are;
 * "student", for AP and AR: the estimate less the resamples' bias, plus and minus their standard error times Student's t. A
   class that is annotated in n photos varies n / (n - 1) times more than its resamples do, and what few photos say of their own
   spread is uncertain itself; so the error grows by the root of n / (n - classes), and t has n - classes degrees of freedom, n
   being the pairs of class and photo that count (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-  Statistician 2015, section 4.3, for one class);
-* "basic" (Davison & Hinkley, "Bootstrap Methods", section 5.2.1), 2 x estimate minus the percentile ends, for differences of
-  two models (`compare.py`).
+  Statistician 2015, section 4.3, for one class). A hundred groups of photos (or every photo) are left out in turn as well, for
+  Satterthwaite's degrees of freedom as above, where those are fewer. With fewer than two there is no interval: nothing is known.
+
+Differences of two models (`paired`) are taken on the same resamples and the same photos left out: plus and minus their standard
+error times Student's t with the degrees of freedom of the differences' own pulls, and p from the same t.
 
 `tests/benchmarks/test_coverage.py` counts how often they hold the truth.
 """
@@ -31,7 +35,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from benchmarks.scorer import Interval
 
@@ -40,6 +44,8 @@ Statistic = Callable[[Floats], Floats]  # weights (B, P) -> values (B,)
 
 LEVEL = 0.95
 FEW = 10  # photos that count, below which an interval is too narrow all the same
+LEAST = 2  # degrees of freedom, below which there is no interval
+GROUPS = 100  # of photos that are left out in turn for AP and AR
 CHUNK = 1 << 23  # weights held at once; 64 MB of float64
 
 
@@ -50,6 +56,11 @@ class Support:
     photos: int
     classes: int
     pairs: int
+
+    @property
+    def freedom(self) -> int:
+        """Pairs beyond the first of every class: what its photos can differ by."""
+        return self.pairs - self.classes
 
 
 def photo_index(photos: Sequence[str]) -> tuple[NDArray[np.int64], int]:
@@ -85,8 +96,7 @@ def plain_intervals(found: Mapping[str, Interval]) -> dict[str, Interval]:
 
 
 def interval(
-    statistic: Statistic, photos: int, resamples: int, seed: int, *, accelerate: bool = True,
-    bounds: tuple[float, float] | None = None,
+    statistic: Statistic, photos: int, resamples: int, seed: int, *, bounds: tuple[float, float] | None = None
 ) -> Drawn | None:  # fmt: skip
     """The interval of a statistic over `photos` photos; None when there is nothing to resample (one photo, none asked
     for, or a statistic undefined on the sample). Resamples on which it is undefined (NaN) are left out."""
@@ -96,7 +106,7 @@ def interval(
     if not np.isfinite(estimate):
         return None
     values = np.concatenate([statistic(weights) for weights in resampled(photos, resamples, seed)])
-    return drawn(estimate, values, _left_out(statistic, photos) if accelerate else None, photos, bounds)
+    return drawn(estimate, values, _left_out(statistic, photos), photos, bounds)
 
 
 def intervals(
@@ -113,36 +123,59 @@ def intervals(
         statistics(np.ascontiguousarray(weights.T, dtype=np.float32 if heavy else np.float64))
         for weights in resampled(photos, resamples, seed)
     ]
+    kept = np.ones((photos, min(photos, GROUPS)), dtype=np.float32 if heavy else np.float64)
+    kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
+    left_out = statistics(kept)
     found: dict[str, Drawn] = {}
     for name, one in estimates.items():
         values = np.concatenate([piece[name] for piece in pieces]).astype(np.float64)
-        got = drawn(float(one[0]), values, None, photos, bounds, support[name]) if np.isfinite(one[0]) else None
+        rest = left_out[name].astype(np.float64)
+        got = drawn(float(one[0]), values, rest, photos, bounds, support[name]) if np.isfinite(one[0]) else None
         if got is not None:
             found[name] = got
     return found
 
 
 def drawn(
-    estimate: float, values: Floats, left_out: Floats | None, photos: int, bounds: tuple[float, float] | None,
+    estimate: float, values: Floats, left_out: Floats, photos: int, bounds: tuple[float, float] | None,
     support: Support | None = None,
 ) -> Drawn | None:  # fmt: skip
-    """The interval of resampled values around an estimate: BCa with a leave-one-out pass, Student's where it is known what the
-    estimate rests on, else basic."""
+    """The interval of resampled values around an estimate: Student's where it is known what the estimate rests on, else BCa."""
+    known = values[np.isfinite(values)]
+    if known.size < 2 or (support is not None and support.freedom < LEAST):
+        return None
+    low, high = _bca(known, estimate, left_out) if support is None else _student(known, estimate, support, left_out)
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    method = "bca" if support is None else "student"
+    return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The second number less the first, over the same photos, with its 95 % interval and the two-sided p of "no difference"."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired(first: Drawn, second: Drawn) -> Paired | None:
+    """The difference of two models' numbers; None where they were not drawn alike, or too seldom defined together."""
+    if first.values.shape != second.values.shape or first.left_out.shape != second.left_out.shape:
+        return None
+    estimate, values = second.estimate - first.estimate, second.values - first.values
     known = values[np.isfinite(values)]
     if known.size < 2:
         return None
-    method = "bca" if left_out is not None else "student" if support is not None else "basic"
-    if left_out is not None:
-        low, high = _bca(known, estimate, left_out)
-    elif support is not None:
-        low, high = _student(known, estimate, support)
-    else:
-        tails = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        low, high = 2 * estimate - float(tails[1]), 2 * estimate - float(tails[0])
-    if bounds is not None:
-        low, high = max(low, bounds[0]), min(high, bounds[1])
-    rest = np.zeros(0) if left_out is None else left_out
-    return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, rest)
+    freedom = _freedom(_pulls(second.left_out - first.left_out))
+    error = math.sqrt((freedom + 1) / freedom) * float(known.std())
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    # whoever is better on every photo, n of them cannot say more than n coins that fall alike
+    least = 0.5 ** min(first.photos - 1, 1000)
+    p = 2 * float(stdtr(freedom, -abs(estimate) / error)) if error > 0 else float(estimate == 0)
+    return Paired(estimate, estimate - reach, estimate + reach, min(1.0, max(p, least)))
 
 
 def resampled(photos: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -167,25 +200,42 @@ def _left_out(statistic: Statistic, photos: int) -> Floats:
     return np.concatenate(found)
 
 
+def _pulls(left_out: Floats) -> Floats:
+    """How far every photo pulls the estimate."""
+    known = left_out[np.isfinite(left_out)]
+    return known.mean() - known if known.size else np.zeros(1)
+
+
 def _bca(values: Floats, estimate: float, left_out: Floats) -> tuple[float, float]:
     # Ties count half: a statistic of few photos takes few values, and all below / all above would give z = +-inf.
     below = (np.count_nonzero(values < estimate) + 0.5 * np.count_nonzero(values == estimate)) / values.size
     normal = NormalDist()
     bias = normal.inv_cdf(min(max(below, 0.5 / values.size), 1 - 0.5 / values.size))
-    left_out = left_out[np.isfinite(left_out)]
-    pull = left_out.mean() - left_out if left_out.size else np.zeros(1)
+    pull = _pulls(left_out)
     spread = float((pull**2).sum())
     acceleration = float((pull**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+    freedom = _freedom(pull)
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt((freedom + 1) / freedom)
     found: list[float] = []
-    for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
-        end = bias + normal.inv_cdf(tail)
+    for side in (-reach, reach):
+        end = bias + side
         found.append(float(np.quantile(values, normal.cdf(bias + end / (1 - acceleration * end)))))
     return found[0], found[1]
 
 
-def _student(values: Floats, estimate: float, support: Support) -> tuple[float, float]:
-    freedom = max(support.pairs - support.classes, 1)
-    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(support.pairs / freedom) * float(values.std())
+def _freedom(pull: Floats) -> float:
+    """Satterthwaite's degrees of freedom of a variance that is the sum of squared pulls: n - 1 where photos pull as normal
+    deviates do, fewer where few of them pull hardest; at least 1."""
+    second, fourth = float((pull**2).sum()), float((pull**4).sum())
+    excess = fourth - second**2 / max(pull.size, 1)
+    most = max(pull.size - 1.0, 1.0)
+    return most if excess <= 0 else min(max(2 * second**2 / excess, 1.0), most)
+
+
+def _student(values: Floats, estimate: float, support: Support, left_out: Floats) -> tuple[float, float]:
+    freedom = min(float(support.freedom), _freedom(_pulls(left_out)))
+    small = max(support.pairs / support.freedom, (freedom + 1) / freedom)
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(small) * float(values.std())
     middle = 2 * estimate - float(values.mean())  # the resamples' bias taken out
     return min(middle - reach, estimate), max(middle + reach, estimate)
 

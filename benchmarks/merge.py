@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,4 +75,10 @@ def _intake(parts: Sequence[Any]) -> dict[str, Any]:
         reasons.update(cast(dict[str, int], part.get("reasons", {})))
         lines += part.get("lines", [])
     counts = {name: sum(part.get(name, 0) for part in parts) for name in ("answers", "unknown_ids", "other_turns")}
-    return {**counts, "reasons": dict(sorted(reasons.items())), "lines": sorted(lines)[:SHOWN_FAULTS]}
+    return {**counts, "reasons": dict(sorted(reasons.items())), "lines": sorted(lines, key=_place)[:SHOWN_FAULTS]}
+
+
+def _place(line: str) -> tuple[str, int, str]:
+    """File, number of the line in it, and the whole: the order of one scoring (`answers.Intake`)."""
+    found = re.match(r"(.*?): line (\d+): ", line, re.DOTALL)
+    return (found[1], int(found[2]), line) if found else (line, 0, line)

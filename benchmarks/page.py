@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from benchmarks.charts import brief
 from benchmarks.results import SuiteResult
 from benchmarks.suites import SUITES
 
@@ -52,6 +53,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["shown"] = shown
+    environment.filters["brief"] = brief
     environment.globals["titles"] = TITLES
     environment.globals["metrics_of"] = metrics_of
     environment.globals["is_percent"] = is_percent

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.charts import Bar, Bin, bars, curves, reliability
+from benchmarks.charts import Bar, Bin, Row, bars, curves, matrix, reliability
 from benchmarks.dataset import Dataset
 from benchmarks.gallery import Picture, galleries
 from benchmarks.page import metrics_of, render_page, shown
 from benchmarks.results import Results, SuiteResult
-from benchmarks.scorers._instances import open_class_id
 from vtinstruct.dialogue import Dialogue
 
 CLASSES = 12  # bars of single classes, the most telling ones
 CLASS_NUMBERS = (("AP", "AP50"), ("PQ", "SQ", "RQ"), ("IoU", "Acc"))
-OTHER = "a class of other photos"
-CELLS = 8  # rows of each table of mistakes
+CELLS = 6  # rows of each table of mistakes
+CONFUSED = 10  # classes of a drawn confusion
+MISSED, ELSE, NOTHING = "missed", "another class", "nothing there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Section:
     reliability: Markup | None
     classes: Markup | None
     tables: tuple[ClassTable, ...]
+    confusion: Markup | None
     mistakes: tuple[tuple[str, list[dict[str, Any]]], ...]
     pictures: tuple[Picture, ...]
 
@@ -59,43 +61,8 @@ def write_report(
     grouped: dict[str, list[SuiteResult]] = {}
     for suite in results.suites:
         grouped.setdefault(suite.suite, []).append(suite)
-    names = _names(truths)
-    sections = [
-        _section(name, [_named(one, names) for one in several], pictures.get(name, []))
-        for name, several in grouped.items()
-    ]
+    sections = [_section(name, several, pictures.get(name, [])) for name, several in grouped.items()]
     path.write_text(render_page("report.html", results=results, sections=sections), "utf-8")
-
-
-def _names(truths: Mapping[str, Dialogue]) -> dict[str, str]:
-    """What the annotations call the classes that only numbers name (sources without a list of classes), by source and number."""
-    found: dict[str, str] = {}
-    for truth in truths.values():
-        for _, triplet, reference in truth.references():
-            name = reference.category or triplet.concept
-            number = reference.category_id if reference.category_id >= 0 else open_class_id(name)
-            found[f"{truth.source} {number}"] = name
-    return found
-
-
-def _named(result: SuiteResult, names: Mapping[str, str]) -> SuiteResult:
-    """A result with words for classes that it knows by number alone."""
-
-    details = dict(result.details)
-    keys = [key for key in ("classes", "by_class") if key in details]
-    if not any(row["class"] == str(row["id"]) for key in keys for row in details[key]):
-        return result
-
-    def word(value: str | None) -> str | None:
-        return names.get(f"{result.source} {value}", OTHER) if value is not None and value.isdigit() else value
-
-    for key in keys:
-        details[key] = [{**row, "class": word(row["class"])} for row in details[key]]
-    if details.get("confusion"):
-        cells = details["confusion"]["cells"]
-        cells = [{**cell, "annotated": word(cell["annotated"]), "answered": word(cell["answered"])} for cell in cells]
-        details["confusion"] = {**details["confusion"], "cells": cells}
-    return replace(result, details=details)
 
 
 def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> Section:
@@ -107,7 +74,7 @@ def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> 
     columns = tuple(n for n in metrics_of(first) if any(r.numbers.get(n) is not None for r in results))
     return Section(
         name, tuple(results), first, columns, measure, curve, _reliability(first, measure), _classes(first), _tables(results),
-        _mistakes(first), tuple(pictures),
+        _confusion(first), _mistakes(first), tuple(pictures),
     )  # fmt: skip
 
 
@@ -117,10 +84,33 @@ def _reliability(result: SuiteResult, measure: str) -> Markup | None:
     return reliability(bins, f"precision at {measure} .5") if bins else None
 
 
+def _confusion(result: SuiteResult) -> Markup | None:
+    """The classes with the most wrong, annotated by answered."""
+    found: dict[str, Any] = result.details.get("confusion") or {}
+    classes: list[dict[str, Any]] = found.get("classes", [])[:CONFUSED]
+    names = list(dict.fromkeys(one["name"] for one in classes))
+    if not found.get("annotated"):
+        return None
+    cells = {(cell["annotated"], cell["answered"]): cell["n"] for cell in found["cells"]}
+    rows: list[Row] = []
+    for one in classes:
+        name, of = one["name"], one["annotated"]
+        values = [one["right"] if other == name else cells.get((name, other), 0) for other in names]
+        if of:
+            rest = max(of - one["missed"] - sum(values), 0)
+            rows.append(Row(name, (*values, rest, one["missed"]), of, names.index(name)))
+    invented = Counter[str]()
+    for one in found["classes"]:
+        invented[one["name"] if one["name"] in names else ELSE] += one["invented"]
+    if invented.total():
+        rows.append(Row(NOTHING, (*(invented[name] for name in (*names, ELSE)), 0), None))
+    return matrix(rows, names, (ELSE, MISSED))
+
+
 def _mistakes(result: SuiteResult) -> tuple[tuple[str, list[dict[str, Any]]], ...]:
     """The largest cells off a confusion's diagonal, in three tables; those without a cell are left out."""
-    cells: list[dict[str, Any]] = result.details.get("confusion", {}).get("cells", [])
-    tables: dict[str, list[dict[str, Any]]] = {"annotated → answered": [], "missed": [], "answered, nothing there": []}
+    cells: list[dict[str, Any]] = (result.details.get("confusion") or {}).get("cells", [])
+    tables: dict[str, list[dict[str, Any]]] = {"annotated → answered": [], MISSED: [], f"answered, {NOTHING}": []}
     other, missed, invented = tables.values()
     for cell in cells:
         (invented if cell["annotated"] is None else missed if cell["answered"] is None else other).append(cell)

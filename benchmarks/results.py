@@ -2,7 +2,8 @@
 
 Versioned: `VERSION` rises when a reader of the old form would misread the new one. Written with sorted keys and no date, so
 scoring the same predictions twice gives the same bytes. `results.schema.json` beside this file says the form in JSON Schema, for
-readers in other languages; the tests hold it to these classes.
+readers in other languages; the tests hold it to these classes. Version 2: confusions say their unit, and classes are named by
+words also where the source has no list of them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, cast
 
 import msgspec
 
+from benchmarks.confusion import Confusion
 from benchmarks.scorer import Interval
 
 FORMAT = "refvlm-bench-results"
-VERSION = 1
+VERSION = 2
 
 
 class ResultsError(Exception):
@@ -79,10 +81,11 @@ class Results:
 
 def results_schema() -> dict[str, Any]:
     """The form of the file as JSON Schema, draft 2020-12: what `results_to_json` writes and `results_from_json` asks for."""
-    _, parts = msgspec.json.schema_components([Results], ref_template="#/$defs/{name}")
+    _, parts = msgspec.json.schema_components([Results, Confusion], ref_template="#/$defs/{name}")
     for part in parts.values():  # Python 3.13 keeps docstrings without their indentation
         part["description"] = " ".join(part["description"].split())
     whole = parts.pop("Results")
+    parts["SuiteResult"]["properties"]["details"] |= {"properties": {"confusion": {"$ref": "#/$defs/Confusion"}}}
     whole["properties"] = {"format": {"const": FORMAT}, "version": {"const": VERSION}} | whole["properties"]
     whole["required"] = ["format", "version", *whole["required"]]
     title = f"{FORMAT}, version {VERSION}"

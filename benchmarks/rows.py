@@ -27,7 +27,7 @@ from benchmarks.scorer import Engine, Setting, vocabulary_of
 from vtinstruct.record import Category
 
 META = b"refvlm-bench"
-VERSION = 1
+VERSION = 2
 
 
 class RowsError(Exception):

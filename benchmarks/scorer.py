@@ -70,7 +70,7 @@ class Setting:
     (and its synonyms), normalised by `class_key`, to the source's category id; `categories` maps ids back to the source's
     entries (the name that reports show, thing or stuff, LVIS's frequency, the skeleton); `engine` picks the AP
     implementation; `resamples` and `seed` drive the intervals (0 resamples: none); `phrases` says what answered phrases mean
-    that are no class's own name.
+    that are no class's own name; `words` names classes that are not in `categories`, as rows remember them.
     """
 
     truth_root: Path = Path(".")
@@ -81,11 +81,12 @@ class Setting:
     resamples: int = 1000
     seed: int = 0
     phrases: Rule = EXACT
+    words: Mapping[int, str] = field(default_factory=dict[int, str])
 
     def class_name(self, category_id: int) -> str:
-        """The source's own name of a class, or its number where the source has none."""
+        """The source's own name of a class, or what annotations and answers call it, or its number."""
         category = self.categories.get(category_id)
-        return category.name if category else str(category_id)
+        return category.name if category else self.words.get(category_id, str(category_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from benchmarks.intervals import FEW, Support, intervals, photo_index
 from benchmarks.matching import Pairs, Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
-from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of
+from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, with_words
 from benchmarks.scorers._mistakes import confusion, reliability
 from benchmarks.ties import tie_bounds
 from benchmarks.weighted import Conditions, Weighable, numbers, weighable
@@ -89,7 +89,7 @@ def summarize_ap(
     similarity: Callable[[Instances, Instances], Similar],
 ) -> Summary:  # fmt: skip
     """All numbers of an AP scorer. `sides` turns rows into columns, `similarity` compares within a photo."""
-    rows = in_photo_order(rows)
+    rows, setting = in_photo_order(rows), with_words(setting, rows)
     truth, found = sides(rows)
     score, scored = ordered_scores(found.score)
     found = replace(found, score=score)
@@ -111,7 +111,7 @@ def summarize_ap(
         conditions = _conditions(rows, truth, found, rules, setting)
         mistakes = {
             "reliability": reliability(truth, found, near, conditions.lenient) if scored else None,
-            "confusion": confusion(truth, found, similarity, conditions.lenient, scored, setting.class_name),
+            "confusion": confusion(truth, found, similarity, conditions.lenient, scored, setting.class_name).to_json(),
         }
         if not scored:
             ties, orders = _tie_orders(truth, found, near, conditions, np.arange(rows.height), setting.seed)
@@ -122,7 +122,7 @@ def summarize_ap(
             heavy = ready.size * setting.resamples > LIGHT
             rests = supports(ready)
             got = intervals(lambda w: numbers(ready, w), rests, photos, setting.resamples, setting.seed, heavy=heavy)
-            few = {name: rests[name].photos for name in got if rests[name].photos < FEW}
+            few = {name: one.photos for name, one in rests.items() if 0 < one.photos < FEW}
     return Summary(
         said, got,
         {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.arrow import as_arrow, as_numpy, series
 from benchmarks.plain import CONCEPT, REFERENCES, Block
 from benchmarks.scorer import Prepared, Setting, class_key
-from benchmarks.scorers._instances import class_of, open_class_id
+from benchmarks.scorers._instances import OPEN, WORDS, class_of, open_class_id
 from vtinstruct.units import UnitKind
 
 Ints = NDArray[np.int64]
@@ -79,6 +79,11 @@ class Units:
         """The class id of each: the source's, or its name's (the `phrase` field where the source gives no name)."""
         return self._each(lambda phrase, category, id_: _true_class(category or phrase, id_, setting), phrase)
 
+    def names(self, phrase: str) -> pl.Series:
+        """What each one's class is called: the source's name, or the `phrase` field where the source gives none."""
+        category, other = (pc.fill_null(self.field(name), "") for name in ("category", phrase))
+        return cast(pl.Series, pl.from_arrow(pc.if_else(pc.equal(category, ""), other, category)))
+
     def consistent(self, setting: Setting) -> Bools:
         """Whether the phrase alone means the very class of the unit, so that no sample has words of its own."""
         return self._each(
@@ -125,13 +130,19 @@ def prepare(
         whose = as_numpy(pc.list_parent_indices(asked["concepts"]), np.int64)
         plain &= ~_any(rows.num_rows, whose[np.array(strange, dtype=np.bool_)])
     pieces: list[dict[str, Any]] = []
+    words: list[pl.DataFrame] = []
     for units, ignored in ((answer, False), (ignore, True)):
         have, odd = value(units, ignored)
         plain &= ~_any(rows.num_rows, units.row[odd])
         columns = more(units)
         area = units.floats("area")
         columns["true_area"] = np.where(np.isnan(area), columns["true_area"], area)
-        columns["true_class"] = units.classes(setting, "category" if ignored else "phrase")
+        phrase = "category" if ignored else "phrase"
+        columns["true_class"] = units.classes(setting, phrase)
+        strange = have & ~np.isin(columns["true_class"], list(setting.categories))
+        if strange.any():
+            named = pl.DataFrame({"row": units.row, "id": columns["true_class"], "name": units.names(phrase)})
+            words.append(named.filter(pl.Series(strange)))
         columns["true_crowd"] = units.bools("crowd") | ignored
         pieces.append({"row": units.row[have], **{n: _pick(c, have) for n, c in columns.items()}})
     row = np.concatenate([piece["row"] for piece in pieces])
@@ -143,7 +154,16 @@ def prepare(
         if name != "row"
     }
     width, height = (pl.Series(photo[side].to_pylist(), dtype=pl.Int64) for side in ("width", "height"))
-    return Prepared(plain, pl.DataFrame({"width": width, "height": height, **frame}))
+    said = {} if not words else {"words": word_lists(pl.concat(words), rows.num_rows)}
+    return Prepared(plain, pl.DataFrame({"width": width, "height": height, **frame, **said}))
+
+
+def word_lists(named: pl.DataFrame, rows: int) -> pl.Series:
+    """`words` of that many rows, from what each (`row`) calls its classes (`id`, `name`)."""
+    some = named.filter(pl.col("name") != "").unique().sort("row", "id", "name")
+    every = some.group_by("row", maintain_order=True).agg(pl.struct("id", "name").alias("words"))
+    joined = pl.DataFrame({"row": np.arange(rows)}).join(every, on="row", how="left", maintain_order="left")
+    return joined.select(pl.col("words").cast(WORDS["words"]).fill_null(pl.lit([], WORDS["words"])))["words"]
 
 
 def _any(rows: int, whose: Any) -> Bools:
@@ -196,7 +216,21 @@ def found_columns(block: Block, setting: Setting, columns: dict[str, Any]) -> pl
     scores = lists(block.scores[fine], counts, nan_is_null=True)
     whole = bool(fine.all())
     found = {name: lists(column if whole else _pick(column, fine), counts) for name, column in columns.items()}
+    said: dict[str, pl.Series] = {}
+    if (category >= OPEN).any():  # no vocabulary: classes are what answers call them
+        called = pl.Series(list(map(CONCEPT, phrases)), dtype=pl.String)[np.repeat(np.arange(len(phrases)), several)]
+        named = pl.DataFrame({"row": owner, "id": category, "name": called}).filter(pl.col("id") >= OPEN)
+        said["found_words"] = word_lists(named, len(block))
     return pl.DataFrame(
         {"found_class": lists(category[fine], counts), "found_score": scores, **found,
-         "unknown": pl.Series(unknown, dtype=pl.List(pl.String))}
+         "unknown": pl.Series(unknown, dtype=pl.List(pl.String)), **said}
     )  # fmt: skip
+
+
+def both_sides(true: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Annotated and answered columns as one table; what both call their classes in one list of `words`."""
+    whole = true.hstack(found)
+    there = [name for name in ("words", "found_words") if name in whole.columns]
+    if "found_words" not in there:
+        return whole
+    return whole.with_columns(pl.concat_list(there).list.unique().list.sort().alias("words")).drop("found_words")

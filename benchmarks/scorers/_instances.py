@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,12 +20,14 @@ from vtinstruct.units import Unit, UnitKind
 
 Floats = NDArray[np.float64]
 
-# One row a sample; lists run over its instances. Boxes are x, y, width, height, flat.
+# One row a sample; lists run over its instances. Boxes are x, y, width, height, flat. `words` name the sample's classes that
+# the source's vocabulary does not.
+WORDS: dict[str, Any] = {"words": pl.List(pl.Struct({"id": pl.Int64, "name": pl.String}))}
 COLUMNS: dict[str, Any] = {
     "width": pl.Int64, "height": pl.Int64, "true_class": pl.List(pl.Int64), "true_box": pl.List(pl.Float64),
     "true_area": pl.List(pl.Float64), "true_crowd": pl.List(pl.Boolean), "found_class": pl.List(pl.Int64),
     "found_box": pl.List(pl.Float64), "found_score": pl.List(pl.Float64), "unknown": pl.List(pl.String),
-    "hits50": pl.Int64, "hits75": pl.Int64, "true_count": pl.Int64, "found_count": pl.Int64,
+    "hits50": pl.Int64, "hits75": pl.Int64, "true_count": pl.Int64, "found_count": pl.Int64, **WORDS,
 }  # fmt: skip
 
 
@@ -48,11 +50,15 @@ class Side:
     classes: list[int]
     references: list[Reference]
     crowd: list[bool]
+    names: list[str]
+
+
+OPEN = 1 << 32
 
 
 def open_class_id(name: str) -> int:
     """The id of a class that no vocabulary numbers (open-vocabulary sources): above 2^32, from its name alone."""
-    return (1 << 32) + zlib.crc32(class_key(name).encode())
+    return OPEN + zlib.crc32(class_key(name).encode())
 
 
 def class_of(phrase: str, setting: Setting) -> int | None:
@@ -72,6 +78,21 @@ def true_class(reference: Reference, concept: str, setting: Setting) -> int:
     return setting.vocabulary.get(class_key(name), open_class_id(name))
 
 
+def words_of(named: Iterable[tuple[int, str]], setting: Setting) -> list[Row]:
+    """A row's `words`: what is called what, by (class id, name), of classes that no vocabulary names."""
+    return [{"id": i, "name": name} for i, name in sorted(set(named)) if name and i not in setting.categories]
+
+
+def with_words(setting: Setting, rows: pl.DataFrame) -> Setting:
+    """A setting that knows the rows' `words`; of several names of a class, the most frequent, then the first by alphabet."""
+    pairs = rows["words"].explode().drop_nulls().struct.unnest()
+    if not pairs.height:
+        return setting
+    often = pairs.group_by("id", "name").len().sort("id", "len", "name", descending=[False, True, False])
+    first = often.unique("id", keep="first", maintain_order=True)
+    return replace(setting, words=dict(zip(first["id"].to_list(), first["name"].to_list(), strict=True)))
+
+
 def names_of(truth: Dialogue, kind: UnitKind, setting: Setting) -> Mapping[str, int]:
     """What a phrase means in this sample: the vocabulary, and the words this very sample uses for its classes."""
     found = dict[str, int]()
@@ -87,21 +108,26 @@ def names_of(truth: Dialogue, kind: UnitKind, setting: Setting) -> Mapping[str, 
 
 def truth_side(truth: Dialogue, kind: Kind, setting: Setting) -> Side:
     """Annotated instances first, then the regions to ignore, which neither help nor hurt."""
-    side = Side([], [], [], [])
+    side = Side([], [], [], [], [])
     size_wh = truth.photo.size_wh if truth.photo else (0, 0)
     for triplet in true_triplets(truth, kind.unit):
         for reference in triplet.references:
-            _add(side, kind, reference, true_class(reference, triplet.concept, setting), False, size_wh)
+            named = reference.category or triplet.concept, true_class(reference, triplet.concept, setting)
+            _add(side, kind, reference, named, False, size_wh)
     for reference in truth.evaluation.ignore:
-        _add(side, kind, reference, true_class(reference, reference.category, setting), True, size_wh)
+        named = reference.category, true_class(reference, reference.category, setting)
+        _add(side, kind, reference, named, True, size_wh)
     return side
 
 
-def _add(side: Side, kind: Kind, reference: Reference, category: int, ignore: bool, size_wh: tuple[int, int]) -> None:
+def _add(
+    side: Side, kind: Kind, reference: Reference, named: tuple[str, int], ignore: bool, size_wh: tuple[int, int]
+) -> None:
     value = kind.value(reference.unit, reference, size_wh)
     if value is not None:
         side.values.append(value)
-        side.classes.append(category)
+        side.names.append(named[0])
+        side.classes.append(named[1])
         side.references.append(reference)
         # COCO ignores boxes and masks by their crowd flag alone, poses also for having no labelled point
         side.crowd.append(reference.crowd or (ignore and kind.unit != "keypoint"))
@@ -109,7 +135,7 @@ def _add(side: Side, kind: Kind, reference: Reference, category: int, ignore: bo
 
 def found_side(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) -> tuple[Side, list[str]]:
     """The answer's instances whose class is known, and the names that are not: one entry per instance."""
-    side, unknown = Side([], [], [], []), list[str]()
+    side, unknown = Side([], [], [], [], []), list[str]()
     size_wh = truth.photo.size_wh if truth.photo else (0, 0)
     triplets = answer.triplets(kind.unit)
     names = names_of(truth, kind.unit, setting) if triplets else dict[str, int]()
@@ -121,7 +147,7 @@ def found_side(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting) 
             if category is None:
                 unknown.append(triplet.concept)
             else:
-                _add(side, kind, reference, category, False, size_wh)
+                _add(side, kind, reference, (triplet.concept, category), False, size_wh)
     return side, unknown
 
 
@@ -139,8 +165,15 @@ def instance_row(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting
         "true_crowd": true.crowd, "found_class": found.classes,
         "found_box": _flat(kind.box_xywh(v, r) for v, r in zip(found.values, found.references, strict=True)),
         "found_score": [reference.score for reference in found.references], "unknown": unknown,
+        "words": words_of(_named(true, found), setting),
     }  # fmt: skip
     return row, true, found
+
+
+def _named(true: Side, found: Side) -> list[tuple[int, str]]:
+    """What annotations call their classes, and answers those that have no number but their words'."""
+    answers = [pair for pair in zip(found.classes, found.names, strict=True) if pair[0] >= OPEN]
+    return [*zip(true.classes, true.names, strict=True), *answers]
 
 
 def _flat(boxes: Iterable[Sequence[float]]) -> list[float]:

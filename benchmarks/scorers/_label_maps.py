@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.scorer import Answered, Setting, class_key, true_triplets
-from benchmarks.scorers._instances import names_of, true_class
+from benchmarks.scorers._instances import OPEN, names_of, true_class
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import decode_rle
 from vtinstruct.units import Mask, Rle
@@ -24,10 +24,12 @@ LabelMap = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One mask with its class. `area` is the annotation's own (None: the mask's); crowds are annotated groups."""
+    """One mask with its class and what that is called. `area` is the annotation's own (None: the mask's); crowds are annotated
+    groups."""
 
     rle: Rle
     category: int
+    name: str
     area: float | None = None
     crowd: bool = False
 
@@ -40,7 +42,13 @@ def true_segments(truth: Dialogue, setting: Setting) -> list[Segment]:
         pairs.sort(key=lambda pair: int(pair[0].annotation_id))
     pairs += [(reference, reference.category, True) for reference in truth.evaluation.ignore]
     return [
-        Segment(reference.unit.mask_rle, true_class(reference, name, setting), reference.area, crowd)
+        Segment(
+            reference.unit.mask_rle,
+            true_class(reference, name, setting),
+            reference.category or name,
+            reference.area,
+            crowd,
+        )
         for reference, name, crowd in pairs
         if isinstance(reference.unit, Mask)
     ]
@@ -50,7 +58,7 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
     """The answered masks of known classes, those that keep their pixels first, and the unknown names, one a mask.
     What a name means is said by the declared phrase rule, as for instances."""
     names, unknown = names_of(truth, "mask", setting), list[str]()
-    named: list[tuple[Reference, int]] = []
+    named: list[tuple[Reference, int, str]] = []
     for triplet in answer.triplets("mask"):
         key = class_key(triplet.concept)
         category = names.get(key, setting.vocabulary.get(key))
@@ -60,12 +68,17 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
             if category is None:
                 unknown.append(triplet.concept)
             else:
-                named.append((reference, category))
-    scores = [reference.score for reference, _ in named]
+                named.append((reference, category, triplet.concept))
+    scores = [reference.score for reference, _, _ in named]
     if all(score is not None for score in scores):
         named.sort(key=lambda pair: -(pair[0].score or 0.0))
-    found = [Segment(r.unit.mask_rle, category) for r, category in named if isinstance(r.unit, Mask)]
+    found = [Segment(r.unit.mask_rle, category, name) for r, category, name in named if isinstance(r.unit, Mask)]
     return found, unknown
+
+
+def called(true: Sequence[Segment], found: Sequence[Segment]) -> list[tuple[int, str]]:
+    """What annotations call their classes, and answers those that have no number but their words'."""
+    return [(s.category, s.name) for s in (*true, *(one for one in found if one.category >= OPEN))]
 
 
 def paint(segments: Sequence[Segment], size_hw: tuple[int, int], values: Sequence[int]) -> LabelMap:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.columns import Instances
+from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.matching import Pairs, Similar, pairs, take
 from benchmarks.scorers._instances import ignored
 
@@ -22,7 +23,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AT = np.array([0.5])
 BINS = 10
-CELLS = 50  # of each kind of mistake in a confusion: the largest ones
 
 
 def reliability(truth: Instances, found: Instances, near: Pairs, lenient: Bools) -> dict[str, Any] | None:
@@ -50,10 +50,9 @@ def reliability(truth: Instances, found: Instances, near: Pairs, lenient: Bools)
 def confusion(
     truth: Instances, found: Instances, similarity: Callable[[Instances, Instances], Similar], lenient: Bools,
     scored: bool, name: Callable[[int], str],
-) -> dict[str, Any]:  # fmt: skip
+) -> Confusion:  # fmt: skip
     """Annotated class by answered class. Answers take truths of their own class first, best confidence first, then what
-    is left takes what is left whatever its class. Cells off the diagonal, largest first: one without `answered` counts
-    missed instances, one without `annotated` answers where nothing is.
+    is left takes what is left whatever its class.
 
     With confidences, only each photo's most confident answers are in it, as many as the photo has counted instances: the
     tail that AP ranks low would bury the rest. Without, all are.
@@ -77,30 +76,7 @@ def confusion(
     counts.update(zip(truth.category[taken[hit]].tolist(), found.category[hit].tolist(), strict=True))
     counts.update((category, None) for category in truth.category[missed].tolist())
     counts.update((None, category) for category in found.category[~hit & ~excused].tolist())
-    return _cells(counts, Counter(truth.category[~ignore].tolist()), name)
-
-
-def _cells(
-    counts: Counter[tuple[int | None, int | None]], annotated: Counter[int], name: Callable[[int], str]
-) -> dict[str, Any]:
-    """The largest cells off the diagonal, of each kind of mistake, and the diagonal's sum."""
-
-    def said(category: int | None) -> str | None:
-        return None if category is None else name(category)
-
-    wrong = sorted(
-        ((said(a), said(b), n, annotated[a] if a is not None else None) for (a, b), n in counts.items() if a != b),
-        key=lambda cell: (-cell[2], cell[0] is None, cell[0] or "", cell[1] is None, cell[1] or ""),
-    )
-    seen = Counter[tuple[bool, bool]]()
-    cells: list[dict[str, Any]] = []
-    for a, b, n, of in wrong:
-        kind = (a is None, b is None)
-        seen[kind] += 1
-        if seen[kind] <= CELLS:
-            cells.append({"annotated": a, "answered": b, "n": n, "of": of})
-    right = sum(n for (a, b), n in counts.items() if a == b)
-    return {"annotated": annotated.total(), "right": right, "cells": cells, "more_cells": len(wrong) - len(cells)}
+    return confusion_of(counts, name, "instances")
 
 
 def _taken(near: Pairs, score: Floats, truth: Instances) -> Ints:

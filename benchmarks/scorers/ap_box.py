@@ -18,7 +18,7 @@ from benchmarks.matching import Similar
 from benchmarks.plain import Block
 from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
-from benchmarks.scorers._instance_columns import Units, found_columns, prepare
+from benchmarks.scorers._instance_columns import Units, both_sides, found_columns, prepare
 from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, instance_row, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.units import Box, Mask, Unit
@@ -92,7 +92,7 @@ def _score(data: Any, picks: NDArray[np.int64], block: Block | None, setting: Se
     if block is None:
         return true
     boxes = np.zeros((0, 4)) if block.boxes_xyxy is None else block.boxes_xyxy
-    return true.hstack(found_columns(block, setting, {"found_box": _xywh(boxes)}))
+    return both_sides(true, found_columns(block, setting, {"found_box": _xywh(boxes)}))
 
 
 def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:

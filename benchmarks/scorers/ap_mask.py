@@ -21,7 +21,7 @@ from benchmarks.matching import Similar
 from benchmarks.plain import Block
 from benchmarks.scorer import Answered, Columnar, Prepared, Row, Scorer, Setting, Summary
 from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
-from benchmarks.scorers._instance_columns import Units, found_columns, prepare
+from benchmarks.scorers._instance_columns import Units, both_sides, found_columns, prepare
 from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, rles_of, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box
@@ -96,7 +96,7 @@ def _score(data: Any, picks: Ints, block: Block | None, setting: Setting) -> pl.
         return true
     areas = np.zeros(0) if block.areas_px is None else block.areas_px.astype(np.float64)
     found = {"found_rle": strings([]) if block.rles is None else block.rles, "found_area": areas}
-    return true.hstack(found_columns(block, setting, found))
+    return both_sides(true, found_columns(block, setting, found))
 
 
 def sides(rows: pl.DataFrame) -> tuple[Instances, Instances]:

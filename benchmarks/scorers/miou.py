@@ -23,16 +23,26 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.intervals import interval, photo_index
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, class_key, common
-from benchmarks.scorers._instances import flat, open_class_id
-from benchmarks.scorers._label_maps import NOTHING, LabelMap, Segment, found_segments, overlaps, paint, true_segments
+from benchmarks.scorers._instances import WORDS, flat, open_class_id, with_words, words_of
+from benchmarks.scorers._label_maps import (
+    NOTHING,
+    LabelMap,
+    Segment,
+    called,
+    found_segments,
+    overlaps,
+    paint,
+    true_segments,
+)  # fmt: skip
 from vtinstruct.dialogue import Dialogue
 
 REST = -2  # what is not the class that was asked for
 COLUMNS: dict[str, Any] = {
     "true_class": pl.List(pl.Int64), "found_class": pl.List(pl.Int64), "pixels": pl.List(pl.Int64),
-    "unknown": pl.List(pl.String),
+    "unknown": pl.List(pl.String), **WORDS,
 }  # fmt: skip
 METRICS = (
     Metric("mIoU", "mean IoU over classes that were annotated or answered"),
@@ -72,7 +82,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     quality = right / total if total else float(answer.state != "missing")
     return common(truth, answer, quality) | {
         "true_class": [t for t, _, _ in cells], "found_class": [f for _, f, _ in cells],
-        "pixels": [n for _, _, n in cells], "unknown": unknown,
+        "pixels": [n for _, _, n in cells], "unknown": unknown, "words": words_of(called(true, found), setting),
     }  # fmt: skip
 
 
@@ -95,7 +105,7 @@ def _one_class(
     return counts
 
 
-def confusion(rows: pl.DataFrame, classes: Sequence[int], photo: NDArray[np.int64], photos: int) -> tuple[Counts, ...]:
+def areas(rows: pl.DataFrame, classes: Sequence[int], photo: NDArray[np.int64], photos: int) -> tuple[Counts, ...]:
     """Per photo and class (P, C) each: pixels annotated and answered alike, annotated, answered, where they count."""
     place = {category: index for index, category in enumerate(classes)}
     inter, true, found = (np.zeros((photos, len(classes))) for _ in range(3))
@@ -116,10 +126,11 @@ def _share(above: Counts, below: Counts) -> Counts:
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """The five numbers, every class's own, and which classes are in neither truth nor answers."""
+    setting = with_words(setting, rows)
     seen = {c for name in ("true_class", "found_class") for c in flat(rows[name], np.int64).tolist() if c >= 0}
     classes = [*setting.categories, *sorted(seen - set(setting.categories))]
     photo, photos = photo_index(rows["photo"].to_list())
-    by_photo = confusion(rows, classes, photo, photos)
+    by_photo = areas(rows, classes, photo, photos)
     inter, true, found = (side.sum(axis=0) for side in by_photo)
     iou, accuracy = _share(inter, true + found - inter), _share(inter, true)
     total = float(true.sum())
@@ -138,8 +149,22 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         ],
         "absent_classes": [setting.class_name(c) for c, i in zip(classes, iou.tolist(), strict=True) if np.isnan(i)],
         "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
+        "confusion": confusion(rows, setting).to_json(),
     }  # fmt: skip
     return Summary(numbers, _interval(by_photo, photos, setting), details)
+
+
+def confusion(rows: pl.DataFrame, setting: Setting) -> Confusion:
+    """Annotated pixels by answered class; where one class was asked for, also what lies over the rest of the photo."""
+    flat_ = (
+        rows.select("true_class", "found_class", "pixels").explode("true_class", "found_class", "pixels").drop_nulls()
+    )
+    sums = flat_.group_by("true_class", "found_class").agg(pl.col("pixels").sum())
+    counts = Counter[tuple[int | None, int | None]]()
+    for t, f, pixels in sums.iter_rows():
+        if t >= 0 or f >= 0:
+            counts[t if t >= 0 else None, f if f >= 0 else None] += pixels
+    return confusion_of(counts, setting.class_name, "pixels")
 
 
 def _interval(by_photo: tuple[Counts, ...], photos: int, setting: Setting) -> dict[str, Interval]:

@@ -15,25 +15,27 @@ Answers may overlap, which the official format cannot: see `_label_maps.py`. A m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.intervals import interval, photo_index
 from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._instances import flat
-from benchmarks.scorers._label_maps import Segment, found_segments, overlaps, paint, true_segments
+from benchmarks.scorers._instances import WORDS, flat, with_words, words_of
+from benchmarks.scorers._label_maps import Segment, called, found_segments, overlaps, paint, true_segments
 from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
 
 COLUMNS: dict[str, Any] = {
     "tp_class": pl.List(pl.Int64), "tp_iou": pl.List(pl.Float64), "fp_class": pl.List(pl.Int64),
-    "fn_class": pl.List(pl.Int64), "hidden": pl.Int64, "unknown": pl.List(pl.String),
+    "fn_class": pl.List(pl.Int64), "taken_class": pl.List(pl.Int64), "for_class": pl.List(pl.Int64), "hidden": pl.Int64,
+    "unknown": pl.List(pl.String), **WORDS,
 }  # fmt: skip
 GROUPS = {"": "all classes", "_th": "things", "_st": "stuff"}
 METRICS = tuple(
@@ -46,33 +48,42 @@ METRICS = tuple(
 
 
 def matches(overlap: NDArray[np.int64], true: list[Segment], found: list[Segment]) -> Row:
-    """What one photo adds. `overlap` (T + 1, F + 1) pixels by true and found segment, the last row and column void."""
+    """What one photo adds. `overlap` (T + 1, F + 1) pixels by true and found segment, the last row and column void.
+
+    `taken_class`, `for_class`: annotated segments that are missed, and the class of the false positive that lies over each (IoU
+    above .5); no number of PQ stands on it.
+    """
     areas = overlap.sum(axis=0)  # of found segments, as painted
     void, crowd = overlap[-1], {segment.category: t for t, segment in enumerate(true) if segment.crowd}
-    hits: list[tuple[int, float]] = []
-    true_hit, found_hit = set[int](), set[int]()
-    for t, segment in enumerate(true):
-        area = int(overlap[t].sum()) if segment.area is None else segment.area
-        for f in np.flatnonzero(overlap[t, :-1]).tolist():
-            if segment.crowd or found[f].category != segment.category:
-                continue
-            iou = float(overlap[t, f] / (areas[f] + area - overlap[t, f] - void[f]))
-            if iou > 0.5:
-                hits.append((segment.category, iou))
-                true_hit.add(t)
-                found_hit.add(f)
+    near = list(_over_half(overlap, true))
+    hits = [(t, f, iou) for t, f, iou in near if true[t].category == found[f].category]
+    true_hit, found_hit = {t for t, _, _ in hits}, {f for _, f, _ in hits}
     wrong: list[int] = []
     for f, segment in enumerate(found):
         if f in found_hit or not areas[f]:
             continue
         excused = void[f] + (overlap[crowd[segment.category], f] if segment.category in crowd else 0)
         if not excused / areas[f] > 0.5:
-            wrong.append(segment.category)
+            wrong.append(f)
+    other = {t: f for t, f, _ in near if t not in true_hit and f in wrong}
     return {
-        "tp_class": [category for category, _ in hits], "tp_iou": [iou for _, iou in hits], "fp_class": wrong,
+        "tp_class": [true[t].category for t, _, _ in hits], "tp_iou": [iou for _, _, iou in hits],
+        "fp_class": [found[f].category for f in wrong],
         "fn_class": [s.category for t, s in enumerate(true) if t not in true_hit and not s.crowd],
+        "taken_class": [true[t].category for t in other], "for_class": [found[f].category for f in other.values()],
         "hidden": int((areas[:-1] == 0).sum()),
     }  # fmt: skip
+
+
+def _over_half(overlap: NDArray[np.int64], true: Sequence[Segment]) -> Iterator[tuple[int, int, float]]:
+    """Annotated (no crowds) and found segments with IoU above .5, void out of the union, in the annotation's order."""
+    areas, void = overlap.sum(axis=0), overlap[-1]
+    for t, segment in enumerate(true):
+        area = int(overlap[t].sum()) if segment.area is None else segment.area
+        for f in () if segment.crowd else np.flatnonzero(overlap[t, :-1]).tolist():
+            iou = float(overlap[t, f] / (areas[f] + area - overlap[t, f] - void[f]))
+            if iou > 0.5:
+                yield t, f, iou
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
@@ -84,7 +95,9 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     row = matches(overlaps(first, second, len(true), len(found)), true, found)
     total = 2 * len(row["tp_class"]) + len(row["fp_class"]) + len(row["fn_class"]) + len(unknown)
     quality = 2 * sum(row["tp_iou"]) / total if total else float(answer.state != "missing")
-    return common(truth, answer, quality) | row | {"unknown": unknown}
+    return common(truth, answer, quality) | row | {
+        "unknown": unknown, "words": words_of(called(true, found), setting)
+    }  # fmt: skip
 
 
 def sums(rows: pl.DataFrame) -> dict[int, tuple[float, int, int, int]]:
@@ -125,7 +138,7 @@ def _official(by_class: Mapping[int, tuple[float, int, int, int]], order: list[i
 
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """PQ, SQ and RQ of all classes, of things and of stuff; classes in the vocabulary's order."""
-    rows = in_photo_order(rows)
+    rows, setting = in_photo_order(rows), with_words(setting, rows)
     by_class = sums(rows)
     order = [*setting.categories, *(category for category in by_class if category not in setting.categories)]
     things = {category: setting.categories[category].thing for category in order if category in setting.categories}
@@ -142,9 +155,21 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     details = {
         "by_class": [_entry(category, by_class[category], setting) for category in order if category in by_class],
         "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
-        "hidden_masks": int(rows["hidden"].sum()),
+        "hidden_masks": int(rows["hidden"].sum()), "confusion": confusion(rows, setting).to_json(),
     }  # fmt: skip
     return Summary(numbers, _interval(rows, setting), details)
+
+
+def confusion(rows: pl.DataFrame, setting: Setting) -> Confusion:
+    """Annotated segments by answered ones: matches, those of another class over them, misses, and answers over nothing."""
+    counts = Counter[tuple[int | None, int | None]]()
+    for row in rows.iter_rows(named=True):
+        taken = list(zip(row["taken_class"], row["for_class"], strict=True))
+        counts.update((c, c) for c in row["tp_class"])
+        counts.update(taken)
+        counts.update((c, None) for c in (Counter(row["fn_class"]) - Counter(t for t, _ in taken)).elements())
+        counts.update((None, c) for c in (Counter(row["fp_class"]) - Counter(f for _, f in taken)).elements())
+    return confusion_of(counts, setting.class_name, "segments")
 
 
 def _entry(category: int, values: tuple[float, int, int, int], setting: Setting) -> dict[str, Any]:

@@ -130,7 +130,13 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
         assert _ordered(table["down"], down=True), table
         assert _ordered(table["up"], down=False), table
     drawn = {
-        "report": ("Confidence and precision", "Mistakes at IoU .5", "classes of hand val", "AP50"),
+        "report": (
+            "Confidence and precision",
+            "Instances at IoU .5: annotated by answered",
+            'class="matrix"',
+            "classes of hand val",
+            "AP50",
+        ),
         "compare": ("annotated</figcaption>", "two</figcaption>", "undecided"),
         "leaderboard": ('style="fill:#', 'class="whisker"', 'class="part"'),
     }

@@ -46,6 +46,11 @@ def test_every_kind_of_mistake_has_its_cell() -> None:
     ]  # fmt: skip
     assert found["confusion"]["right"] == 1
     assert found["confusion"]["annotated"] == 4
+    assert found["confusion"]["unit"] == "instances"
+    assert found["confusion"]["classes"][:2] == [
+        {"name": "cow", "annotated": 1, "right": 0, "missed": 1, "invented": 1},
+        {"name": "cat", "annotated": 2, "right": 1, "missed": 0, "invented": 0},
+    ]
     assert found["reliability"] is None  # no confidences
 
 

@@ -95,7 +95,7 @@ def test_the_shipped_schema_is_the_form_of_real_results(data: Path, tmp_path: Pa
         ("{", "is not JSON"),
         ("[]", "is no result file"),
         ('{"format": "refvlm-bench-results", "version": 99}', "version 99"),
-        ('{"format": "refvlm-bench-results", "version": 1, "model": 3}', "lacks or garbles"),
+        ('{"format": "refvlm-bench-results", "version": 2, "model": 3}', "lacks or garbles"),
     ],
 )
 def test_result_files_that_cannot_be_read_are_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from benchmarks import sweep
-from benchmarks.compare import compare, two_sided
+from benchmarks.compare import compare
 from benchmarks.dataset import open_dataset
+from benchmarks.intervals import interval, paired, ratio
 from benchmarks.results import read_results, write_results
 from benchmarks.rows import in_photo_order, natural_key
 from benchmarks.score import Options, read_truths, score_file
@@ -166,12 +167,28 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(tmp_path: Path) -> N
 
 
 def test_p_agrees_with_the_interval_and_is_uniform_when_there_is_no_difference() -> None:
+    """Quickly; `test_coverage.py` measures it on harder populations."""
     rng, below = np.random.default_rng(0), 0
-    for _ in range(400):
-        sample = rng.normal(0, 1, 60)
-        values = np.array([rng.choice(sample, 60).mean() for _ in range(200)])
-        below += two_sided(float(sample.mean()), values) <= 0.1
-    assert 0.05 < below / 400 < 0.16
+    for seed in range(400):
+        values = rng.normal(0, 1, (2, 60)) + rng.normal(0, 3, 60)
+        drawn = [interval(ratio(one, np.ones(60), np.arange(60), 60), 60, 100, seed) for one in values]
+        got = paired(*drawn)  # type: ignore[arg-type]
+        assert got is not None
+        assert got.difference == pytest.approx(values[1].mean() - values[0].mean())
+        assert (got.p < 0.05) == (not got.low <= 0 <= got.high)
+        below += got.p < 0.1
+    assert 0.06 < below / 400 < 0.145
+
+
+def test_few_photos_cannot_say_much_however_they_agree() -> None:
+    """Better on each of four photos, by the same: sixteen falls of four coins, two of which are alike."""
+    drawn = [interval(ratio(np.full(4, v), np.ones(4), np.arange(4), 4), 4, 50, 0) for v in (0.25, 0.75)]
+    got = paired(*drawn)  # type: ignore[arg-type]
+    assert got is not None
+    assert (got.difference, got.low, got.high, got.p) == (0.5, 0.5, 0.5, 0.125)
+    same = paired(drawn[0], drawn[0])  # type: ignore[arg-type]
+    assert same is not None
+    assert (same.difference, same.p) == (0.0, 1.0)
 
 
 def test_other_samples_cannot_be_compared(data: Path, tmp_path: Path) -> None:
