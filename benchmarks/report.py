@@ -109,7 +109,8 @@ def _confusion(result: SuiteResult) -> Markup | None:
 
 def _mistakes(result: SuiteResult) -> tuple[tuple[str, list[dict[str, Any]]], ...]:
     """The largest cells off a confusion's diagonal, in three tables; those without a cell are left out."""
-    cells: list[dict[str, Any]] = (result.details.get("confusion") or {}).get("cells", [])
+    found: dict[str, Any] = result.details.get("confusion") or {}
+    cells: list[dict[str, Any]] = found.get("cells", [])
     tables: dict[str, list[dict[str, Any]]] = {"annotated → answered": [], MISSED: [], f"answered, {NOTHING}": []}
     other, missed, invented = tables.values()
     for cell in cells:

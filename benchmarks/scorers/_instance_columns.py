@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -81,8 +81,8 @@ class Units:
 
     def names(self, phrase: str) -> pl.Series:
         """What each one's class is called: the source's name, or the `phrase` field where the source gives none."""
-        category, other = (pc.fill_null(self.field(name), "") for name in ("category", phrase))
-        return cast(pl.Series, pl.from_arrow(pc.if_else(pc.equal(category, ""), other, category)))
+        category, other = (series(self.field(name)).fill_null("") for name in ("category", phrase))
+        return category.zip_with(category != "", other)
 
     def consistent(self, setting: Setting) -> Bools:
         """Whether the phrase alone means the very class of the unit, so that no sample has words of its own."""

@@ -167,8 +167,10 @@ def confusion(rows: pl.DataFrame, setting: Setting) -> Confusion:
         taken = list(zip(row["taken_class"], row["for_class"], strict=True))
         counts.update((c, c) for c in row["tp_class"])
         counts.update(taken)
-        counts.update((c, None) for c in (Counter(row["fn_class"]) - Counter(t for t, _ in taken)).elements())
-        counts.update((None, c) for c in (Counter(row["fp_class"]) - Counter(f for _, f in taken)).elements())
+        missed = Counter[int](row["fn_class"]) - Counter[int](row["taken_class"])
+        invented = Counter[int](row["fp_class"]) - Counter[int](row["for_class"])
+        counts.update((c, None) for c in missed.elements())
+        counts.update((None, c) for c in invented.elements())
     return confusion_of(counts, setting.class_name, "segments")
 
 
