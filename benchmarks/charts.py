@@ -104,7 +104,10 @@ def matrix(rows: Sequence[Row], columns: Sequence[str], extra: Sequence[str]) ->
     left, top, wide, high = 104, 86, 34, 24
     heads = [*columns, *extra]
     width, height = left + wide * len(heads) + 40, top + high * len(rows)
-    found = [f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" style="max-width:{width}px">']
+    found = [
+        f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" '
+        f'style="max-width:{width}px;min-width:{min(width, 400)}px">'
+    ]
     for n, head in enumerate(heads):
         x = left + wide * n + wide / 2 + 4
         found.append(

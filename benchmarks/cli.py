@@ -5,6 +5,7 @@ Refusals (a file or folder that cannot be used) are one line on stderr and exit 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import suites as suite_table
 from benchmarks.compare import Comparison, compare, moved_pictures, write_comparison
 from benchmarks.convert_cli import register as register_convert
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
+from benchmarks.listing import listing
 from benchmarks.merge import merge
 from benchmarks.model import ModelError
 from benchmarks.official import OfficialError
@@ -172,20 +173,27 @@ def show_comparison(found: Comparison) -> None:
 
 
 @app.command("suites")
-def suites_command() -> None:
-    """What is scored: tasks, sources, numbers, definitions. Splits are the dataset's: every held-out one, or `--split`."""
-    table = Table(title="suites, each on every held-out split", title_justify="left")
-    for heading in ("suite", "version", "task", "sources", "primary", "numbers", "definition", "comparable with"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "suite")
-    for one in suite_table.SUITES:
-        scorer = one.load()
-        names = ", ".join(dict.fromkeys(metric.name.split("[")[0] for metric in scorer.metrics))
-        row = (
-            one.name, str(one.version), one.task or "every task", one.sources, one.primary, names, scorer.source,
-            one.comparable or "-",
-        )  # fmt: skip
-        table.add_row(*map(escape, row))
-    screen.print(table)
+def suites_command(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="a dataset: which of its splits each suite scores")
+    ] = None,
+    split: Splits = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON, with what every number means")] = False,
+) -> None:
+    """What is scored: tasks, sources, splits, numbers, definitions, and what they may be compared with."""
+    dataset, splits = open_dataset(data, split or ()) if data else (None, ())
+    found = listing(dataset, splits)
+    if as_json:
+        print(json.dumps([one.to_json() for one in found], indent=1, ensure_ascii=False))
+        return
+    for one in found:
+        screen.print(f"[bold]{escape(one.suite.name)}[/bold]  {escape(one.suite.title)}", highlight=False)
+        table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, text in one.lines():
+            table.add_row(name, escape(text))
+        screen.print(table)
 
 
 register(app)

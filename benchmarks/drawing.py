@@ -165,6 +165,11 @@ def _depth(depth: Depth, folder: Path, size_wh: tuple[int, int]) -> str:
     return image_tag(data_uri(depth_picture(metres), "JPEG"), size_wh)
 
 
+def ramp_css() -> str:
+    """The colours of `depth_picture`, near to far, as a CSS gradient."""
+    return f"linear-gradient(90deg, {', '.join('rgb(' + ' '.join(str(int(v)) for v in stop) + ')' for stop in RAMP)})"
+
+
 def depth_picture(metres: NDArray[np.float64]) -> Image.Image:
     """Near is light, far is dark, on a logarithmic scale of 0.5 to 20 m; missing is grey. The same depth has the same
     colour in every picture, so that truth and answer can be compared by eye."""

@@ -19,6 +19,7 @@ from benchmarks.scorer import MISSING, Answered, answered_turn, true_triplets
 from vtinstruct.dialogue import Dialogue, Parts, Prompt, Triplet
 from vtinstruct.photos import PhotoError
 from vtinstruct.trp import render, render_question
+from vtinstruct.units import Depth
 
 WORST, BEST = 4, 4
 TEXT = 400  # characters of an answer shown
@@ -26,8 +27,9 @@ TEXT = 400  # characters of an answer shown
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One sample, ready for the page. `concepts` are names with colours, `truth` and `answer`
-    drawings (None without a photo)."""
+    """One sample, ready for the page. `concepts` are names with colours, `truth` and `answer` drawings (None without a photo).
+    `pointing`: something is drawn over either; without, the words are what there is to compare. `ramp`: what the colours of depth
+    maps mean, "metres" or "relative", "" where there are none."""
 
     id: str
     worst: bool
@@ -38,6 +40,8 @@ class Picture:
     expected: str
     said: str
     concepts: tuple[tuple[str, str], ...]
+    pointing: bool
+    ramp: str
     truth: Markup | None
     answer: Markup | None
 
@@ -61,10 +65,10 @@ def galleries(
     predictions: Sequence[Path],
     truths: Mapping[str, Dialogue],
 ) -> dict[str, list[Picture]]:
-    """Pictures by suite, for the first source and split of each; a suite over all tasks has none."""
+    """Pictures by suite, for the first source and split of each that has a value; a suite over all tasks has none."""
     chosen: dict[str, list[tuple[str, bool]]] = {}
     quality: dict[str, dict[str, float]] = {}
-    for suite in suites:
+    for suite in sorted(suites, key=lambda suite: suite.value is None):
         if suite.task and suite.suite not in chosen:
             rows = pl.read_parquet(folder / suite.rows, columns=["id", "photo", "quality"])
             chosen[suite.suite] = choose(rows)
@@ -96,12 +100,22 @@ def _question(truth: Dialogue) -> Parts:
 
 
 def _picture(truth: Dialogue, answer: Answered, worst: bool, quality: float, inks: Mapping[str, str]) -> Picture:
-    concepts = dict.fromkeys(t.concept for t in (*_expected(truth), *answer.triplets()))
+    sides = (*_expected(truth), *answer.triplets())
+    concepts = dict.fromkeys(t.concept for t in sides if t.kind != "depth")
     return Picture(
         truth.id, worst, quality, answer.state, tuple(sorted(set(answer.faults))),
         _short(render_question(_question(truth))), _short(render(truth.turns[answered_turn(truth)].parts)), _short(answer.text),
-        tuple((concept, inks[concept]) for concept in concepts)[:12], None, None,
+        tuple((concept, inks[concept]) for concept in concepts)[:12], _pointing(sides), _ramp(sides), None, None,
     )  # fmt: skip
+
+
+def _pointing(triplets: Sequence[Triplet]) -> bool:
+    return any(reference.unit is not None for triplet in triplets for reference in triplet.references)
+
+
+def _ramp(triplets: Sequence[Triplet]) -> str:
+    frames = {r.unit.frame for triplet in triplets for r in triplet.references if isinstance(r.unit, Depth)}
+    return "" if not frames else "metres" if "metres" in frames else "relative"
 
 
 def _drawn(
@@ -149,6 +163,8 @@ class Trio:
     expected: str
     said: tuple[str, str]
     concepts: tuple[tuple[str, str], ...]
+    pointing: bool
+    ramp: str
     panels: tuple[Markup, ...]
 
 
@@ -158,12 +174,16 @@ def trio(
 ) -> Trio:  # fmt: skip
     """Both answers to a sample beside its annotation. `folders` hold the depth maps that the answers name."""
     sides = [_expected(truth), *(answer.triplets() for answer in answers)]
-    inks = colours(triplet.concept for side in sides for triplet in side)
+    flat = [triplet for side in sides for triplet in side]
+    inks = colours(triplet.concept for triplet in flat)
+    named = [
+        (concept, ink) for concept, ink in inks.items() if any(t.concept == concept and t.kind != "depth" for t in flat)
+    ]
     shown = panels(truth, list(zip(sides, (dataset.root, *folders), strict=True)), inks, dataset, what)
     return Trio(
         truth.id, qualities, _short(render_question(_question(truth))),
         _short(render(truth.turns[answered_turn(truth)].parts)),
-        (_short(answers[0].text), _short(answers[1].text)), tuple(inks.items())[:12], shown,
+        (_short(answers[0].text), _short(answers[1].text)), tuple(named[:12]), _pointing(flat), _ramp(flat), shown,
     )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ def cards(rows: Sequence[Line], models: Sequence[str]) -> list[Card]:
         where = f"{first.suite.source} {first.suite.split}"
         most = max([0.0, *(v or 0.0 for bar in entries for v in (bar.value, bar.high, *bar.parts))])
         top = next((end for end in ENDS if end >= most), None) if first.percent else None
-        scale = f"scale 0 to {shown(top)}" if top else ""
+        scale = f"scale 0 to {shown(top or most, first.percent)}" if most else ""
         chart = bars(entries, 330, top)
         found.append(Card(title, first.suite.primary, where, len(shared), first.suite.higher_is_better, scale, chart))
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchmarks.charts import brief
+from benchmarks.drawing import ramp_css
 from benchmarks.results import SuiteResult
 from benchmarks.suites import SUITES
 
@@ -21,9 +22,13 @@ TITLES = {suite.name: suite.title for suite in SUITES}
 
 
 def colours(concepts: Iterable[str]) -> dict[str, str]:
-    """A colour for each concept of a section: apart from each other while the palette lasts, the same in all its
-    pictures and on every run."""
-    return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(sorted(set(concepts)))}
+    """A colour for each concept of a section, apart from each other; the same in all its pictures and on every run."""
+    return {name: _colour(index) for index, name in enumerate(sorted(set(concepts)))}
+
+
+def _colour(index: int) -> str:
+    """The palette's, then hues that stay as far from the ones before as they can, by turns lighter and darker."""
+    return PALETTE[index] if index < len(PALETTE) else f"hsl({index * 137.5 % 360:.0f} 60% {(38, 62)[index % 2]}%)"
 
 
 def shown(value: float | None, percent: bool = True) -> str:
@@ -55,6 +60,7 @@ def _environment() -> Environment:
     environment.filters["shown"] = shown
     environment.filters["brief"] = brief
     environment.globals["titles"] = TITLES
+    environment.globals["ramp"] = ramp_css()
     environment.globals["metrics_of"] = metrics_of
     environment.globals["is_percent"] = is_percent
     return environment

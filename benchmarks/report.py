@@ -36,13 +36,14 @@ class ClassTable:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One suite on the page: its results by source and split, charts of `first` (the first with a value), tables of classes,
-    and pictures."""
+    """One suite on the page: its results by source and split, the `mean` over several, charts of `first` (the first with a
+    value), tables of classes, and pictures."""
 
     name: str
     results: tuple[SuiteResult, ...]
     first: SuiteResult
     columns: tuple[str, ...]
+    mean: float | None
     measure: str
     curve: Markup | None
     reliability: Markup | None
@@ -73,9 +74,15 @@ def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> 
     # a number that is undefined on every source says nothing here; the result file still names it
     columns = tuple(n for n in metrics_of(first) if any(r.numbers.get(n) is not None for r in results))
     return Section(
-        name, tuple(results), first, columns, measure, curve, _reliability(first, measure), _classes(first), _tables(results),
-        _confusion(first), _mistakes(first), tuple(pictures),
+        name, tuple(results), first, columns, _mean(results), measure, curve, _reliability(first, measure), _classes(first),
+        _tables(results), _confusion(first), _mistakes(first), tuple(pictures),
     )  # fmt: skip
+
+
+def _mean(results: Sequence[SuiteResult]) -> float | None:
+    """The plain mean of the primary number over several sets; None of one set, or where one has no value."""
+    values = [one.value for one in results if one.value is not None]
+    return sum(values) / len(values) if len(values) == len(results) > 1 else None
 
 
 def _reliability(result: SuiteResult, measure: str) -> Markup | None:

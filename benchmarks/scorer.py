@@ -204,11 +204,12 @@ def vocabulary_of(categories: Sequence[Category]) -> dict[str, int]:
 
 
 def common(truth: Dialogue, answer: Answered, quality: float) -> Row:
-    """The columns of `COMMON`. Samples without a photo are their own unit of the bootstrap."""
+    """The columns of `COMMON`. Samples without a photo are their own unit of the bootstrap; the quality of a missing answer is 0,
+    whatever a scorer makes of silence."""
     photo = truth.photo.id if truth.photo else truth.id
     return {
         "id": truth.id, "task": truth.task, "source": truth.source, "photo": photo, "state": answer.state,
-        "quality": quality,
+        "quality": 0.0 if answer.state == "missing" else quality,
     }  # fmt: skip
 
 

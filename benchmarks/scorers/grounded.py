@@ -41,7 +41,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     hits = most_pairs(box_iou(boxes_of(boxes), true_boxes) >= 0.5)
     hits += most_pairs(_near(points_of(points), true_points, truth))
     true, found = len(true_boxes) + len(true_points), len(boxes) + len(points)
-    quality = 0.0 if answer.state == "missing" else f1(hits, found, true)
+    quality = f1(hits, found, true)
     return common(truth, answer, quality) | {"true_count": true, "found_count": found, "hits": hits}
 
 

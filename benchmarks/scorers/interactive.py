@@ -38,7 +38,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
         inter, union = _boxes(answer.references("box")[:1], true_references(truth, "box"))
     else:
         inter, union = overlap(union_of(answer.references("mask")), union_of(true_references(truth, "mask")))
-    quality = inter / union if union else float(answer.state != "missing")
+    quality = inter / union if union else 1.0
     return common(truth, answer, quality) | {"prompt": kind, "inter": float(inter), "union": float(union)}
 
 

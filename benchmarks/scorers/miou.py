@@ -79,7 +79,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     names = [*classes, NOTHING] if truth.task != "cond_seg" else [*classes, REST, NOTHING]
     cells = [(names[t], names[f], int(counts[t, f])) for t, f in np.argwhere(counts).tolist()]
     right, total = sum(n for t, f, n in cells if t == f), sum(n for _, _, n in cells)
-    quality = right / total if total else float(answer.state != "missing")
+    quality = right / total if total else 1.0
     return common(truth, answer, quality) | {
         "true_class": [t for t, _, _ in cells], "found_class": [f for _, f, _ in cells],
         "pixels": [n for _, _, n in cells], "unknown": unknown, "words": words_of(called(true, found), setting),

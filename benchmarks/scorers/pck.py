@@ -80,7 +80,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
                     name = f"PCK{'h' if norm == 'head' else ''}@{level:g}[{norm}]"
                     row[f"near_{name}"] += int((away <= level * length).sum())
     total = row["joints_bbox"]
-    quality = row[f"near_{PRIMARY}"] / total if total else float(answer.state != "missing")
+    quality = row[f"near_{PRIMARY}"] / total if total else 1.0
     return common(truth, answer, quality) | row
 
 

@@ -94,7 +94,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     second = paint(found, (height, width), range(len(found)))
     row = matches(overlaps(first, second, len(true), len(found)), true, found)
     total = 2 * len(row["tp_class"]) + len(row["fp_class"]) + len(row["fn_class"]) + len(unknown)
-    quality = 2 * sum(row["tp_iou"]) / total if total else float(answer.state != "missing")
+    quality = 2 * sum(row["tp_iou"]) / total if total else 1.0
     return common(truth, answer, quality) | row | {
         "unknown": unknown, "words": words_of(called(true, found), setting)
     }  # fmt: skip

@@ -34,7 +34,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     references = true_references(truth, "mask")
     inter, union = overlap(union_of(answer.references("mask")), union_of(references))
     empty = overlap(union_of(answer.references("mask")), None)[1] == 0
-    quality = inter / union if union else float(answer.state != "missing")
+    quality = inter / union if union else 1.0
     return common(truth, answer, quality) | {
         "target": bool(references), "empty": empty, "inter": inter, "union": union
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 
 from benchmarks.results import read_results
 from benchmarks.score import rescore
+from benchmarks.suites import SUITES
 from tests.benchmarks.road import bench, edited, perfect, score
 
 
@@ -193,11 +195,31 @@ def test_a_model_without_its_checkpoint_is_refused(data: Path, tmp_path: Path) -
     assert "no 'gpt' in benchmarks.models" in done.stderr
 
 
-def test_suites_prints_every_suite() -> None:
+def test_suites_prints_what_every_suite_holds(data: Path) -> None:
+    """Tasks, splits, metrics, primary metric, version, and what it may be compared with: for people and for programs."""
     done = bench("suites")
     assert done.exit_code == 0
-    for word in ("det", "keypoints", "cIoU", "d1"):
-        assert word in done.output
+    blocks = {block.split()[0]: " ".join(block.split()) for block in re.split(r"\n(?=\S)", done.output)}
+    assert list(blocks) == [suite.name for suite in SUITES]
+    for suite in SUITES:
+        said = blocks[suite.name]
+        for field, value in (
+            ("version", str(suite.version)), ("task", suite.task or "every task"), ("sources", suite.sources),
+            ("splits", "every held-out split"), ("primary", suite.primary), ("definition", ""),
+            ("metrics", suite.load().metrics[0].name), ("comparable", suite.comparable or "with no published number"),
+        ):  # fmt: skip
+            assert re.search(rf"\b{field} {re.escape(value)}", said), (suite.name, field)
+    wire = json.loads(bench("suites", "--json", "--data", data).output)
+    assert [one["suite"] for one in wire] == [suite.name for suite in SUITES]
+    by_name = {one["suite"]: one for one in wire}
+    assert by_name["det"]["splits"] == [{"source": "hand", "split": "val", "samples": 6}]
+    assert by_name["caption"]["splits"][0]["samples"] == 3
+    assert by_name["pope"]["splits"] == []
+    for suite in SUITES:
+        one = by_name[suite.name]
+        assert {"version", "task", "sources", "primary", "comparable", "definition", "title"} <= set(one)
+        assert [metric["name"] for metric in one["metrics"]] == [metric.name for metric in suite.load().metrics]
+        assert all(metric["meaning"] for metric in one["metrics"])
 
 
 def test_a_depth_map_outside_the_folder_is_not_opened(data: Path, tmp_path: Path) -> None:

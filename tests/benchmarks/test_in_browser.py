@@ -62,6 +62,9 @@ addEventListener("load", () => {
   found.nowhere = [...document.querySelectorAll("a[href^='#']")].map((a) => a.getAttribute("href"))
     .filter((link) => !document.getElementById(decodeURIComponent(link.slice(1))));
   found.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+  document.body.style.width = "390px";
+  found.narrow = [...document.querySelectorAll("main *")].filter((part) => !part.closest(".scroll, .wide, svg")
+    && part.getBoundingClientRect().right > 391).map((part) => part.tagName + "." + part.className);
   found.title = document.title;
   found.problems = problems;
   const told = document.createElement("pre"); told.id = "told"; told.textContent = JSON.stringify(found);
@@ -121,6 +124,7 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
     assert told["nowhere"] == []
     assert told["title"].endswith("VT-Instruct benchmark")
     assert not told["wide"]
+    assert told["narrow"] == []  # nothing beyond a telephone's width
     assert all([*told["images"], *told["photos"]])
     assert bool(told["photos"]) == (page != "leaderboard")
     assert told["tables"]
@@ -133,6 +137,7 @@ def test_in_a_browser(page: str, pages: dict[str, Path], browse: Callable[[Path,
         "report": (
             "Confidence and precision",
             "Instances at IoU .5: annotated by answered",
+            'class="told"',
             'class="matrix"',
             "classes of hand val",
             "AP50",

@@ -162,7 +162,9 @@ def test_truth_is_best_and_silence_is_worst(name: str, task: str, root: Path) ->
     right = scorer.summarize(
         scorer.frame([scorer.score(t, answered(*t.turns[-1].parts), setting) for t in truths]), setting
     )
-    silent = scorer.summarize(scorer.frame([scorer.score(t, MISSING, setting) for t in truths]), setting)
+    missing = scorer.frame([scorer.score(t, MISSING, setting) for t in truths])
+    assert set(missing["quality"]) == {0.0}
+    silent = scorer.summarize(missing, setting)
     percent = {metric.name: metric for metric in scorer.metrics}
     primary = scorer.metrics[0].name
     for metric_name, value in right.numbers.items():
