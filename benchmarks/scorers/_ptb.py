@@ -26,11 +26,14 @@ _ABBREVIATIONS = (
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri sat sun mr mrs ms miss drs dr prof "
     "st ave blvd rd co corp inc ltd jr sr bros etc vs fig ft mt gen col sgt capt lt gov sen rep rev pres ph ph.d est al"
 )
-_LETTER = r"[^\W\d_½¼¾]"
+_LETTER = r"[^\W\d_½¼¾²³¹⁰-₉⅐-⅞]"
 _WORD = rf"{_LETTER}(?:{_LETTER}|\d)*(?:[.!?]{_LETTER}(?:{_LETTER}|\d)*)*"
 _RULES = rf"""
     (?P<url>https?://[^\s"<>|()]+|www\.[^\s"<>|()]+[^\s"<>|().,!?])
   | (?P<tag></?[a-z][^<>\s]*>)
+  | (?P<smiley>[<>]?[:;=][-o*']?[()DP\\{{@|\[\]](?![A-Za-z]))
+  | (?P<run>\*\*+|\#\#+|__+|@@+|<<|>>)
+  | (?P<language>(?<!\w)(?:c\+\+|[cf]\#)(?!\w))
   | (?P<mixture>\d+\ \d+/\d+\b)
   | (?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<handle>[@\#]{_LETTER}[\w]*)
@@ -55,12 +58,18 @@ _RULES = rf"""
 """
 _TOKEN = re.compile(_RULES, re.VERBOSE | re.IGNORECASE)
 _FIRM = re.compile(r"[A-Z]+(?:&[A-Z]+)+$")
-_PLAIN = str.maketrans({"’": "'", "‘": "`", "“": '"', "”": '"', "–": "--", "—": "--", "…": "...", "\u00a0": " "})
+# characters that the program leaves out: emoji and all else beyond the first plane, marks that only say how to draw, guillemets
+_LEFT_OUT = re.compile(
+    "[\U00010000-\U0010ffff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff«»‹›\u3008-\u301b\u20a1-\u20ab\u20ad-\u20e4]"
+)
+_PLAIN = str.maketrans(
+    {"\u00ad": None, "’": "'", "‘": "`", "“": '"', "”": '"', "–": "--", "—": "--", "…": "...", "\u00a0": " "}
+)
 
 
 def tokens(text: str) -> list[str]:
     """The tokens of one caption that the scores compare; line breaks count as spaces."""
-    return [token for token in _treebank(text.translate(_PLAIN)) if token not in PUNCTUATION]
+    return [token for token in _treebank(_LEFT_OUT.sub(" ", text.translate(_PLAIN))) if token not in PUNCTUATION]
 
 
 def _treebank(text: str) -> list[str]:
@@ -79,7 +88,9 @@ def _treebank(text: str) -> list[str]:
         elif match.lastgroup == "dots":
             found += ["..."] if len(token) > 2 else [".", "."]
         elif match.lastgroup == "dashes":
-            found.append("--")
+            found.append("--" if len(token) < 5 else token)
+        elif match.lastgroup == "smiley":
+            found.append("".join(BRACKETS.get(one, one.lower()) for one in token))
         else:
             found.append(BRACKETS.get(token) or REWRITTEN.get(token) or ("''" if token == '"' else low))
     return found
