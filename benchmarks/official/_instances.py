@@ -213,7 +213,9 @@ def checked_mask(value: object, where: str, size_hw: tuple[object, object] | Non
             if len(values) < 6 or len(values) % 2 or max(map(abs, values)) > MAX_COORDINATE:
                 raise OfficialError(f"{where}, part {number} has {len(values)} numbers; a polygon of 3 points is right")
         return cast(Any, value)
-    fields = cast(Mapping[str, Any], value if isinstance(value, dict) else {})
+    if not isinstance(value, dict):
+        raise OfficialError(f"{where} has segmentation {value!r:.40}; polygons or an RLE of {list(size_hw)} are right")
+    fields = cast(Mapping[str, Any], value)
     size, counts = fields.get("size"), fields.get("counts")
     if size != list(size_hw):
         raise OfficialError(f"{where} has a mask of size {size!r:.40}; polygons or an RLE of {list(size_hw)} are right")
