@@ -111,7 +111,7 @@ def weighable(
     hit = (taken.truth >= 0) & ~spared
 
     category = np.searchsorted(classes, found.category[order])
-    by_score = np.lexsort((-found.score[order], category))
+    by_score = _by_class(found.score[order], category)
     order, category, place = order[by_score], category[by_score], place[by_score]
     touched = np.full(len(found), -1, dtype=np.int64)  # its row in `hit` and `spared`
     touched[taken.found] = np.arange(taken.found.size)
@@ -142,6 +142,13 @@ def weighable(
         curves.append(tuple(made))
     groups = {name: np.isin(classes, sorted(ids)) for name, ids in rules.groups.items()}
     return Weighable(rules.names, names, classes.size, tuple(curves), truths, tuple(few), groups)
+
+
+def _by_class(score: Floats, category: Ints) -> Ints:
+    """By class, then by falling score, then as they are."""
+    falling = np.argsort(-score, kind="stable")
+    small = category.astype(np.uint16) if category.max(initial=0) < 1 << 16 else category  # numpy sorts short ones by digits
+    return falling[np.argsort(small[falling], kind="stable")]
 
 
 def _counts(rows: Ints, photos: Ints, height: int, width: int) -> Any:
@@ -234,6 +241,7 @@ def _along(curve: Curve, weights: Numbers, truths: Numbers) -> tuple[Numbers, Nu
     base[0] += np.spacing(np.ones((), weights.dtype))
     _running_sum(base)
     scale = (100 / truths).astype(weights.dtype)
+    tens = np.flatnonzero(truths % 10 == 0)  # with no other number of truths is an unreached level an exact recall
     for t in range(THRESHOLDS):
         at = np.flatnonzero(curve.hit[t])
         if not at.size:
@@ -250,7 +258,7 @@ def _along(curve: Curve, weights: Numbers, truths: Numbers) -> tuple[Numbers, Nu
             height[until > 0] += more[until[until > 0] - 1]
         np.divide(hits, height, out=height)
         _running_best(height)
-        precision[t] = np.einsum("hb,hb->b", height, _levels(hits, scale, truths)) / RECALLS.size
+        precision[t] = np.einsum("hb,hb->b", height, _levels(hits, scale, truths, tens)) / RECALLS.size
     return precision, recall
 
 
@@ -274,16 +282,18 @@ def _running_best(values: Numbers) -> None:
         np.maximum(above, below, out=above)
 
 
-def _levels(hits: Numbers, scale: Numbers, truths: Numbers) -> Numbers:
-    """How many of the 101 recall levels are first reached at each hit."""
-    reached = hits * scale
+def _levels(hits: Numbers, scale: Numbers, truths: Numbers, tens: Ints) -> Numbers:
+    """How many of the 101 recall levels are first reached at each hit (`hits` are used up). `tens` are the weightings in which
+    the number of truths ends in 0."""
+    percent = 100 * hits[:, tens]
+    reached = np.multiply(hits, scale, out=hits)
     reached += SLACK[reached.dtype]
     np.floor(reached, out=reached)
-    tens = np.flatnonzero(truths % 10 == 0)  # with no other number of truths is an unreached level an exact recall
     if tens.size:
         part = reached[:, tens]
-        exact = part * truths[tens] == 100 * hits[:, tens]
+        exact = part * truths[tens] == percent
         reached[:, tens] = part - (exact & UNREACHED[part.astype(np.int64)])
-    reached[1:] -= reached[:-1].copy()
-    reached[0] += 1  # level 0 is reached at once
-    return reached
+    first = np.empty_like(reached)
+    np.subtract(reached[1:], reached[:-1], out=first[1:])
+    np.add(reached[0], 1, out=first[0])  # level 0 is reached at once
+    return first
