@@ -24,7 +24,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -77,8 +77,9 @@ def average_precision(
     found = comparable(truth, found)
     parts: list[AveragePrecision] = []
     for classes in class_blocks(sorted(categories), found.category):
-        evaluator = _hotcoco(iou_type, sizes_wh, classes, *(of_classes(side, classes) for side in (truth, found)))
-        parts.append(finish(_with_sigmas(evaluator, sigmas), iou_type))
+        sides = (of_classes(side, classes) for side in (truth, found))
+        # no name for the evaluator: it would be held beside the next
+        parts.append(finish(_with_sigmas(_hotcoco(iou_type, sizes_wh, classes, *sides), sigmas), iou_type))
     return parts[0] if len(parts) == 1 else _joined(parts, iou_type)
 
 
@@ -190,39 +191,31 @@ def _images(sizes_wh: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
 
 def truth_objects(truth: Instances) -> list[dict[str, Any]]:
     """Annotated columns as rows of a COCO file, ids from 1."""
-    boxes = cast(list[list[float]], truth.boxes_xywh.tolist())
-    rows: list[dict[str, Any]] = [
-        {"id": i + 1, "image_id": int(truth.image[i]), "category_id": int(truth.category[i]), "bbox": boxes[i],
-         "area": float(truth.area[i]), "iscrowd": int(truth.crowd[i])}
-        for i in range(len(truth))
-    ]  # fmt: skip
-    masks = truth.rles.all() if truth.rles is not None else []
-    for i, row in enumerate(rows):
-        if masks:
-            row["segmentation"] = masks[i]
-        if truth.keypoints is not None:
-            row["keypoints"] = truth.keypoints[i].tolist()
-            row["num_keypoints"] = int((truth.keypoints[i, 2::3] > 0).sum())
-    return rows
+    columns: dict[str, Sequence[Any]] = {
+        "id": range(1, len(truth) + 1), "bbox": truth.boxes_xywh.tolist(), "area": truth.area.tolist(),
+        "iscrowd": truth.crowd.astype(np.int64).tolist(),
+    }  # fmt: skip
+    if truth.keypoints is not None:
+        columns["num_keypoints"] = (truth.keypoints[:, 2::3] > 0).sum(axis=1).tolist()
+    return _objects(truth, columns)
 
 
 def found_objects(found: Instances) -> list[dict[str, Any]]:
     """Predicted columns as rows of a COCO result file."""
-    boxes = cast(list[list[float]], found.boxes_xywh.tolist())
-    rows: list[dict[str, Any]] = []
-    masks = found.rles.all() if found.rles is not None else []
-    for i in range(len(found)):
-        row: dict[str, Any] = {
-            "image_id": int(found.image[i]), "category_id": int(found.category[i]), "score": float(found.score[i])
-        }  # fmt: skip
-        if masks:
-            row["segmentation"] = masks[i]  # and no bbox: see the module
-        elif found.keypoints is not None:
-            row["keypoints"] = found.keypoints[i].tolist()
-        else:
-            row["bbox"] = boxes[i]
-        rows.append(row)
-    return rows
+    columns: dict[str, Sequence[Any]] = {"score": found.score.tolist()}
+    if found.rles is None and found.keypoints is None:
+        columns["bbox"] = found.boxes_xywh.tolist()  # nowhere else: see the module
+    return _objects(found, columns)
+
+
+def _objects(side: Instances, columns: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows of what both sides have, and of a side's own columns."""
+    columns |= {"image_id": side.image.tolist(), "category_id": side.category.tolist()}
+    if side.rles is not None:
+        columns["segmentation"] = side.rles.all()
+    if side.keypoints is not None:
+        columns["keypoints"] = side.keypoints.tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _dataset(sizes_wh: Sequence[tuple[int, int]], categories: Sequence[int], truth: Instances) -> dict[str, Any]:
@@ -289,7 +282,9 @@ def truth_columns(images: list[dict[str, Any]], categories: list[dict[str, Any]]
 
 def found_columns(annotated: Any, found: Instances) -> Any:
     """Predicted boxes, or masks with their areas, as hotcoco's results, without an object per row."""
-    columns = np.column_stack([found.image, found.boxes_xywh, found.score, found.category]).astype(np.float64)
+    columns = np.column_stack([found.image, found.boxes_xywh, found.score, found.category]).astype(
+        np.float64, copy=False
+    )
     if found.rles is None:
         return annotated.load_res(columns)
     results = annotated.load_res(columns, segmentation=found.rles.all())

@@ -147,7 +147,9 @@ def weighable(
 def _by_class(score: Floats, category: Ints) -> Ints:
     """By class, then by falling score, then as they are."""
     falling = np.argsort(-score, kind="stable")
-    small = category.astype(np.uint16) if category.max(initial=0) < 1 << 16 else category  # numpy sorts short ones by digits
+    small = (
+        category.astype(np.uint16) if category.max(initial=0) < 1 << 16 else category
+    )  # numpy sorts short ones by digits
     return falling[np.argsort(small[falling], kind="stable")]
 
 

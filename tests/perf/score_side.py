@@ -2,7 +2,7 @@
 
     python -m tests.perf.score_side SIDE FOLDER SUITE IOU_TYPE
 
-prints one JSON line: processor seconds and clock of the work (imports are not part of it), the process's largest memory in
+prints one JSON line: processor seconds (of all threads, not of other processes) and clock of the work (imports are not part of it), the process's largest memory in
 MB (VmHWM: ru_maxrss would be inherited from the starting process), and the numbers.
 """
 
@@ -17,14 +17,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 Numbers = list[float | None]
 
 
-def ours(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers]:
-    """From the dataset and the predictions file to the official numbers."""
+def ours(folder: Path, suite: str, iou_type: str, workers: int = 1) -> Callable[[], Numbers]:
+    """From the dataset and the predictions file to the official numbers, read by so many processes."""
     from benchmarks.dataset import open_dataset
     from benchmarks.engine import BOX_NUMBERS
     from benchmarks.engine_lvis import NUMBERS  # the engine, the scorer and what they need: imported beforehand
@@ -37,9 +38,8 @@ def ours(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers]:
         with tempfile.TemporaryDirectory() as out:
             dataset, splits = open_dataset(folder / "data")
             options = Options(splits, suites=(suite,), resamples=0)
-            results = score_file(
-                folder / "predictions.jsonl", dataset, Path(out), options, read_truths(dataset, options)
-            )
+            truths = read_truths(dataset, options)
+            results = score_file(folder / "predictions.jsonl", dataset, Path(out), options, truths, workers)
             (one,) = results.suites
             return [one.numbers[name] for name in (NUMBERS if "lvis" in suite else BOX_NUMBERS)]
 
@@ -99,17 +99,17 @@ def lvis(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers]:
 
 
 SIDES: dict[str, Callable[[Path, str, str], Callable[[], Numbers]]] = {
-    "ours": ours, "hotcoco": hotcoco, "pycocotools": pycocotools, "lvis": lvis
+    "ours": ours, "ours_by_two": partial(ours, workers=2), "hotcoco": hotcoco, "pycocotools": pycocotools, "lvis": lvis
 }  # fmt: skip
+THREADS = ("RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def measured(side: str, folder: Path, suite: str, iou_type: str) -> dict[str, Any]:
-    """Run a side in a process of its own; what it printed."""
+def measured(side: str, folder: Path, suite: str, iou_type: str, cores: int = 1) -> dict[str, Any]:
+    """Run a side in a process of its own, with so many threads for whatever has threads; what it printed."""
     words = [sys.executable, "-m", "tests.perf.score_side", side, str(folder), suite, iou_type]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        words, cwd=root, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root)}
-    )
+    env = os.environ | dict.fromkeys(THREADS, str(cores)) | {"PYTHONPATH": str(root)}
+    done = subprocess.run(words, cwd=root, check=True, capture_output=True, text=True, env=env)
     return json.loads(done.stdout.splitlines()[-1])
 
 
