@@ -24,6 +24,7 @@ from vtinstruct.prediction import Header, PredictionsError, answer_lines, read_h
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit, kind_of
 
 SHOWN_FAULTS = 20
+LETTERS = 400  # of a fault's detail
 
 
 @dataclass(slots=True)
@@ -42,9 +43,9 @@ class Intake:
     noted: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])  # file, line, what was wrong
 
     def note(self, reason: str, file: str, number: int, detail: str) -> None:
-        """Count a fault, and keep its line while it is among the first."""
+        """Count a fault, and keep its line while it is among the first; a detail that quotes too much of it is cut."""
         self.reasons[reason] += 1
-        self.noted.append((file, number, detail))
+        self.noted.append((file, number, detail if len(detail) <= LETTERS else detail[: LETTERS - 1] + "…"))
         if len(self.noted) > 10 * SHOWN_FAULTS:
             self._cut()
 

@@ -30,6 +30,7 @@ from benchmarks.official.cli import register
 from benchmarks.originals import OriginalMissing
 from benchmarks.page import shown
 from benchmarks.phrases import PhraseError
+from benchmarks.remarks import remarks
 from benchmarks.results import Results, ResultsError, read_results
 from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
@@ -205,25 +206,24 @@ def _say(console: Console) -> Callable[[str], None]:
 
 
 def show(results: tuple[Results, ...] | list[Results]) -> None:
-    """The primary numbers of all models side by side: one line a suite, the mean over its sources and splits (the pages
-    have them one by one), the best of each line in bold. `bad/none`
-    counts the invalid and the missing answers of the first model, the one that was asked for."""
+    """The primary numbers of all models side by side: one line a suite, the mean over its sets (sources and splits; the pages
+    have them one by one), the best of each line in bold. Invalid and missing answers are the first model's, the one that was
+    asked for, and so are the remarks below."""
     models = models_of(results)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
     for heading in ("suite", "number"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("n", "bad/none", *(model.removeprefix("baseline:") for model in models)):
+    for heading in ("sets", "n", "invalid", "missing", *(model.removeprefix("baseline:") for model in models)):
         table.add_column(heading, justify="right", min_width=max(5, min(len(heading), 8)))
     rows = lines(rankings(results), models)
     for name in dict.fromkeys(row.suite.suite for row in rows):
         several = [row for row in rows if row.suite.suite == name]
         firsts = [row.cells[0].suite for row in several if row.cells[0]]
-        number, unusable = (
-            several[0].suite.primary.split("[")[0],
-            f"{sum(s.invalid for s in firsts)}/{sum(s.missing for s in firsts)}",
-        )
-        table.add_row(name, escape(number), str(sum(s.n for s in firsts)), unusable, *_means(several, len(models)))
+        counts = (len(several), *(sum(getattr(s, what) for s in firsts) for what in ("n", "invalid", "missing")))
+        table.add_row(name, escape(several[0].suite.primary), *map(str, counts), *_means(several, len(models)))
     screen.print(table)
+    for line in remarks(results[0]):
+        screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
 
 
 def _means(rows: list[Line], models: int) -> list[str]:

@@ -140,10 +140,21 @@ def _array(data: bytes, path: Path) -> NDArray[Any]:
         raise PhotoError("depth: unreadable", path, f"no .npy array: {error}") from error
 
 
+def _nameable(path: str) -> bool:
+    """Whether a file system could have a file of this name: readers raise whatever they trip over otherwise."""
+    try:
+        return len(path.encode()) < 4096 and all(len(part.encode()) < 256 for part in path.split("/"))
+    except UnicodeEncodeError:
+        return False
+
+
 def locate(root: Path, path: str) -> Path:
     """The file behind a path that a dataset or predictions file at `root` names. `images/<source>` may be a link; nothing
     else may lead out, neither `..` nor a link. Raises `PhotoError`."""
     pure = PurePosixPath(path)
+    if not _nameable(path):
+        detail = f"{ascii(path[:60])} is no name that a file can have; at most 255 bytes a part, no half surrogate, are right"
+        raise PhotoError("photo: no file name", root, detail)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise PhotoError("photo: path outside the dataset", path, "a relative path without '..' is right")
     linked = 2 if pure.parts[0] == FOLDER and len(pure.parts) > 2 else 0

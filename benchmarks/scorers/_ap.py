@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -20,7 +19,7 @@ from benchmarks.intervals import FEW, Support, intervals, photo_index
 from benchmarks.matching import Pairs, Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
-from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, with_words
+from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, unknown_words, with_words
 from benchmarks.scorers._mistakes import confusion, reliability
 from benchmarks.ties import tie_bounds
 from benchmarks.weighted import Conditions, Weighable, numbers, weighable
@@ -127,7 +126,7 @@ def summarize_ap(
         said, got,
         {
             "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
-            "unknown_classes": _unknown(rows), "phrase_to_class": setting.phrases.name, "few_photos": few, **mistakes,
+            "unknown_classes": unknown_words(rows), "phrase_to_class": setting.phrases.name, "few_photos": few, **mistakes,
         },
     )  # fmt: skip
 
@@ -209,12 +208,3 @@ def _curves(result: AveragePrecision) -> dict[str, list[float]]:
         return {}
     mean = precision[:, :, present].mean(axis=2)
     return {"0.50": mean[0].tolist(), "0.75": mean[5].tolist(), "0.50:0.95": mean.mean(axis=0).tolist()}
-
-
-def _unknown(rows: pl.DataFrame) -> dict[str, Any]:
-    """Instances whose phrase is no class of the source: they match nothing, and are counted here by phrase."""
-    counts = Counter(name for names in rows["unknown"].to_list() for name in names)
-    return {
-        "instances": sum(counts.values()),
-        "phrases": dict(sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:20]),
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -91,6 +92,15 @@ def with_words(setting: Setting, rows: pl.DataFrame) -> Setting:
     often = pairs.group_by("id", "name").len().sort("id", "len", "name", descending=[False, True, False])
     first = often.unique("id", keep="first", maintain_order=True)
     return replace(setting, words=dict(zip(first["id"].to_list(), first["name"].to_list(), strict=True)))
+
+
+def unknown_words(rows: pl.DataFrame) -> dict[str, Any]:
+    """Instances whose phrase is no class of the source: they match nothing, and are counted; the 20 most frequent phrases."""
+    counts = Counter(name for names in rows["unknown"].to_list() for name in names)
+    return {
+        "instances": sum(counts.values()),
+        "phrases": dict(sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:20]),
+    }
 
 
 def names_of(truth: Dialogue, kind: UnitKind, setting: Setting) -> Mapping[str, int]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.intervals import interval, photo_index
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, class_key, common
-from benchmarks.scorers._instances import WORDS, flat, open_class_id, with_words, words_of
+from benchmarks.scorers._instances import WORDS, flat, open_class_id, unknown_words, with_words, words_of
 from benchmarks.scorers._label_maps import (
     NOTHING,
     LabelMap,
@@ -148,7 +148,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
             for c, i, a in zip(classes, iou.tolist(), accuracy.tolist(), strict=True) if not np.isnan(i)
         ],
         "absent_classes": [setting.class_name(c) for c, i in zip(classes, iou.tolist(), strict=True) if np.isnan(i)],
-        "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
+        "unknown_classes": unknown_words(rows),
         "confusion": confusion(rows, setting).to_json(),
     }  # fmt: skip
     return Summary(numbers, _interval(by_photo, photos, setting), details)

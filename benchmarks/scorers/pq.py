@@ -27,7 +27,7 @@ from benchmarks.intervals import interval, photo_index
 from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._instances import WORDS, flat, with_words, words_of
+from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words, words_of
 from benchmarks.scorers._label_maps import Segment, called, found_segments, overlaps, paint, true_segments
 from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
@@ -154,7 +154,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
             numbers[f"{name}{group}"] = value
     details = {
         "by_class": [_entry(category, by_class[category], setting) for category in order if category in by_class],
-        "unknown_classes": dict(sorted(Counter(n for names in rows["unknown"].to_list() for n in names).items())),
+        "unknown_classes": unknown_words(rows),
         "hidden_masks": int(rows["hidden"].sum()), "confusion": confusion(rows, setting).to_json(),
     }  # fmt: skip
     return Summary(numbers, _interval(rows, setting), details)

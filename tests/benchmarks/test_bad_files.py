@@ -104,6 +104,7 @@ COUNTED: dict[str, tuple[Change, str, str, tuple[int, int]]] = {
     "huge unit": (unit("box_xyxy", [0, 0, 1e300, 5]), "", "box out of reach", (1, 0)),
     "huge RLE": (unit("mask_rle", {"size_hw": [2**40, 2**40], "counts": "0"}), "", "mask of another size", (1, 0)),
     "huge list of units": (many_units, "bad units", "no list of at most 100000 units", (1, 0)),
+    "a unit kind without end": (unit("kind", "x" * 100_000), "bad unit", "unknown unit kind 'xxx", (1, 0)),
     "unknown id": (unknown, "unknown id", "'nobody' is no sample of the scored set", (0, 0)),
 }  # fmt: skip
 
@@ -127,6 +128,7 @@ def test_what_is_wrong_in_a_line_is_counted_and_said(data: Path, answers: Path, 
         number = next(n for n, line in enumerate(lines) if line not in before) + 1
         assert said_of_it.startswith(f"counted.jsonl: line {number}: ")
         assert said in said_of_it
+        assert len(said_of_it) < 500
     else:
         assert any(said in fault for fault in everything.details["faults"])
 

@@ -226,13 +226,41 @@ def test_a_depth_map_outside_the_folder_is_not_opened(data: Path, tmp_path: Path
     (tmp_path / "in").mkdir()
     predictions = perfect(data, tmp_path / "in/predictions.jsonl")
     Image.fromarray(np.full((120, 160), 3000, dtype=np.uint16)).save(tmp_path / "secret.png")
-    for path in ("../secret.png", str(tmp_path / "secret.png"), "none.png"):
+    for path in ("../secret.png", str(tmp_path / "secret.png"), "none.png", "x" * 300):
         edited(predictions, lambda lines, p=path: [line.replace("depth/1.png", p) for line in lines])  # type: ignore[misc]
         out = tmp_path / "out"
         assert score(predictions, data, out, "--suite", "depth").exit_code == 0
         (suite,) = read_results(out).suites
         assert (suite.invalid, suite.numbers["d1[none,80m,none]"]) == (1, 0.0)
         predictions = perfect(data, (tmp_path / "in" / path.replace("/", "_")).with_suffix(".jsonl"))
+
+
+def test_what_a_reader_must_know_is_said_beside_the_numbers(data: Path, tmp_path: Path) -> None:
+    """No confidences, classes that the source does not have, half of the answers missing: a sentence each, on screen and page."""
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    done = score(predictions, data, tmp_path / "whole")
+    assert "samples have no answer" not in done.output
+    assert "no class of its source" not in done.output
+
+    def lazy(lines: list[str]) -> list[str]:
+        return [lines[0], *(line.replace("<Phrase>dog<", "<Phrase>hound<") for line in lines[2::2])]
+
+    done = score(edited(predictions, lazy), data, tmp_path / "half")
+    assert done.exit_code == 0, done.output
+    results = read_results(tmp_path / "half")
+    n, missing = (sum(getattr(s, what) for s in results.suites if s.task) for what in ("n", "missing"))
+    unknown = [s.details["unknown_classes"]["phrases"] for s in results.suites if s.suite in ("det", "seg")]
+    hounds = sum(phrases.get("hound", 0) for phrases in unknown)
+    assert hounds
+    page = (tmp_path / "half/report.html").read_text()
+    for said in (
+        f"{missing} of {n} samples have no answer ({100 * missing / n:.0f} %); they are in every number and score worst.",
+        "No confidences in det, seg: AP there is that of one order",
+        f"Answered, but no class of its source: hound ({hounds}); such answers match nothing.",
+    ):
+        assert said in done.output
+        assert said in page
+    assert re.search(r"sets +n +invalid +missing +the truth", done.output)
 
 
 def test_boxes_without_confidences_are_said_to_be_so(data: Path, tmp_path: Path) -> None:

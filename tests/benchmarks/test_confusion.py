@@ -129,7 +129,7 @@ def test_classes_without_a_list_have_their_words_in_results_rows_and_pages(tmp_p
         assert not any(name.isdigit() for name in named), suite
         if suite.suite == "panoptic":
             assert {(c["annotated"], c["answered"]) for c in found["cells"]} == {("cat", "dog"), ("dog", None)}
-            assert suite.details["unknown_classes"] == {"unicorn": 1}
+            assert suite.details["unknown_classes"] == {"instances": 1, "phrases": {"unicorn": 1}}
         if suite.suite == "seg":
             assert {(c["annotated"], c["answered"]) for c in found["cells"]} == {("cat", "dog"), ("dog", "unicorn")}
     assert rescore(results, tmp_path / "out") == results

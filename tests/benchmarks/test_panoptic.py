@@ -208,7 +208,7 @@ def test_silence_is_zero_and_unknown_names_are_counted() -> None:
     unicorn = answered(Triplet("unicorn", "mask", (Reference(Mask(encode_mask(maps[0] > 0))),)))
     got = scorer.summarize(scorer.frame([scorer.score(t, unicorn, setting) for t in truths]), setting)
     assert got.numbers["PQ"] == 0.0
-    assert got.details["unknown_classes"] == {"unicorn": len(truths)}
+    assert got.details["unknown_classes"] == {"instances": len(truths), "phrases": {"unicorn": len(truths)}}
     silent = scorer.summarize(scorer.frame([scorer.score(t, MISSING, setting) for t in truths]), setting)
     assert set(silent.numbers.values()) == {0.0}
 
