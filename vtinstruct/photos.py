@@ -153,7 +153,9 @@ def locate(root: Path, path: str) -> Path:
     else may lead out, neither `..` nor a link. Raises `PhotoError`."""
     pure = PurePosixPath(path)
     if not _nameable(path):
-        detail = f"{ascii(path[:60])} is no name that a file can have; at most 255 bytes a part, no half surrogate, are right"
+        detail = (
+            f"{path[:60]!a} is no name that a file can have; at most 255 bytes a part, no half surrogate, are right"
+        )
         raise PhotoError("photo: no file name", root, detail)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise PhotoError("photo: path outside the dataset", path, "a relative path without '..' is right")

@@ -103,6 +103,12 @@ COUNTED: dict[str, tuple[Change, str, str, tuple[int, int]]] = {
     "broken RLE": (unit("mask_rle", {"size_hw": [120, 160], "counts": "zzz"}), "", "unit: ", (1, 0)),
     "huge unit": (unit("box_xyxy", [0, 0, 1e300, 5]), "", "box out of reach", (1, 0)),
     "huge RLE": (unit("mask_rle", {"size_hw": [2**40, 2**40], "counts": "0"}), "", "mask of another size", (1, 0)),
+    "depth map of half a letter": (
+        unit("depth", {"path": "\ud83d.png", "scale": 0.001}), "", "unit: photo: no file name", (1, 0),
+    ),
+    "depth map of a long name": (
+        unit("depth", {"path": "x" * 300, "scale": 0.001}), "", "unit: photo: no file name", (1, 0),
+    ),
     "huge list of units": (many_units, "bad units", "no list of at most 100000 units", (1, 0)),
     "a unit kind without end": (unit("kind", "x" * 100_000), "bad unit", "unknown unit kind 'xxx", (1, 0)),
     "unknown id": (unknown, "unknown id", "'nobody' is no sample of the scored set", (0, 0)),

@@ -143,7 +143,7 @@ def test_paths_that_lead_out_are_refused(root, path):
 
 @pytest.mark.parametrize("path", ["images/own/\ud800.png", "x" * 300, "a/" * 3000 + "b.png"])
 def test_names_that_no_file_can_have_are_refused(root, path):
-    with pytest.raises(PhotoError, match="photo: no file name: .* are right") as refusal:
+    with pytest.raises(PhotoError, match=r"photo: no file name: .* are right") as refusal:
         locate(root, path)
     str(refusal.value).encode()
     assert len(str(refusal.value)) < 400
