@@ -24,7 +24,7 @@ from vtinstruct.geometry import MAX_PIXELS
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
-Px = NDArray[np.int32] | NDArray[np.int64]
+Px = NDArray[np.int32 | np.int64]
 BLOCK = 1 << 16  # characters read at once, so that the arrays stay in the cache
 # glibc hands free memory back to the system once it is more than twice the largest piece ever freed, and every block would
 # have its arrays anew, page by page: a third of the time. One large piece, never touched and freed at once, ends that.
