@@ -44,15 +44,16 @@ Numbers = NDArray[Any]  # float32 or float64, as the weights are
 class Curve:
     """One class in one area range: the found instances that are not the same at every threshold, or hit, by falling score.
 
-    `truths` is the class and range's row in the table of truths. photo (M,); hit, counted (10, M): what each is at every
-    threshold (neither: ignored); between (M, photos), sparse: how many plain misses stand before each, by photo.
+    `truths` is the class and range's row in the table of truths. photo (M,); hit (10, M) at every threshold; steady (M, photos),
+    sparse: by photo, what counts at every threshold from behind the one before up to each, itself and the plain misses; sometimes
+    (10, M): what counts at this threshold and not at all of them (neither: ignored).
     """
 
     truths: int
     photo: Ints
     hit: Bools
-    counted: Bools
-    between: Any
+    steady: Any
+    sometimes: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,12 @@ def _curve(
     plain[near] = False
     before = np.searchsorted(near, np.flatnonzero(plain))  # the walked one that each plain miss stands before
     misses = np.flatnonzero(plain)[before < near.size]
-    between = _counts(before[before < near.size], row[misses], near.size, photos)
-    return Curve(truths, row[near], np.ascontiguousarray(hits.T), np.ascontiguousarray(counted.T), between)
+    always = counted.all(axis=1)
+    own = np.flatnonzero(always)
+    rows = np.concatenate([before[before < near.size], own])
+    steady = _counts(rows, np.concatenate([row[misses], row[near[own]]]), near.size, photos)
+    sometimes = counted & ~always[:, None]
+    return Curve(truths, row[near], np.ascontiguousarray(hits.T), steady, np.ascontiguousarray(sometimes.T))
 
 
 def numbers(ready: Weighable, weights: Numbers) -> dict[str, Numbers]:
@@ -236,9 +241,7 @@ def _along(curve: Curve, weights: Numbers, truths: Numbers) -> tuple[Numbers, Nu
     if not curve.photo.size:
         return precision, recall
     own = weights[curve.photo]
-    always: Bools = np.all(curve.counted, axis=0)
-    base = curve.between @ weights
-    base += own * np.asarray(always, weights.dtype)[:, None]
+    base = curve.steady @ weights
     # the official script adds the smallest step above 1 to every count; it shows where the count is 1, and here once is enough
     base[0] += np.spacing(np.ones((), weights.dtype))
     _running_sum(base)
@@ -252,7 +255,7 @@ def _along(curve: Curve, weights: Numbers, truths: Numbers) -> tuple[Numbers, Nu
         _running_sum(hits)
         recall[t] = hits[-1] / truths
         height = base[at]
-        sometimes = np.flatnonzero(curve.counted[t] & ~always)
+        sometimes = np.flatnonzero(curve.sometimes[t])
         if sometimes.size:
             more = own[sometimes]
             _running_sum(more)
