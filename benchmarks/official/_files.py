@@ -4,8 +4,8 @@
 * `bbox` beside a mask is left out: with it the original takes areas from the box, and APs, APm, APl move;
 * NaN and infinity are no JSON and are refused, they would sort anywhere;
 * results for an image that is not there are refused (as the original does), those of an unknown class are counted;
-* ids may be whole numbers (1.0 is 1) or texts. Texts and negative numbers, which the fast engine does not take, are numbered in
-  their sorted order, which is the originals' order of photos and classes.
+* ids may be whole numbers (1.0 is 1) or texts. Texts, negative and huge numbers, which the fast engine does not take, are
+  numbered in their sorted order, which is the originals' order of photos and classes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 Rows = list[dict[str, Any]]
+WHOLE = 1 << 63  # native code counts to here
 
 
 class OfficialError(Exception):
@@ -94,7 +95,7 @@ def _number(annotated: Mapping[str, Any], listed: Rows, field: str, rows: Rows) 
     """Number ids that are texts or negative, everywhere; number -> id, empty where nothing had to be done."""
     several = {row["id"] for row in listed}
     others = {row[field] for row in (*annotated["annotations"], *rows)} - several
-    if all(isinstance(one, int) and one >= 0 for one in (*several, *others)):
+    if all(isinstance(one, int) and 0 <= one < WHOLE for one in (*several, *others)):
         return {}
     numbers = {one: number for number, one in enumerate((*sorted(several), *sorted(others)), start=1)}
     for row in listed:
@@ -125,8 +126,10 @@ def rows_of(value: object, where: str) -> Rows:
 
 
 def is_number(value: object) -> bool:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a JSON value is a finite number that native code can hold."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < WHOLE
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def numbers_of(row: Mapping[str, Any], field: str, count: int | None, where: str) -> list[float]:

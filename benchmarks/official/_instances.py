@@ -6,15 +6,14 @@ those of the masks' areas; where every row has a box, the original's stand besid
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from benchmarks.engine import AveragePrecision, IouType
-from benchmarks.official._files import OfficialError, Rows, numbers_of
+from benchmarks.official._files import OfficialError, Rows, is_number, numbers_of
 from benchmarks.official._table import Table
 from benchmarks.skeletons import SKELETONS
 from vtinstruct.geometry import MAX_COORDINATE, GeometryError, check_rle, polygons_to_rle, rle_from_runs
@@ -89,7 +88,7 @@ def _slim(annotated: Mapping[str, Any], iou_type: IouType) -> dict[str, Any]:
     """What is scored, and no more: native code refuses a field of a strange type that no number needs."""
     images: Rows = []
     for image in annotated["images"]:
-        sides = {side: image[side] if isinstance(image.get(side), int) else 0 for side in ("width", "height")}
+        sides = {side: image[side] if is_side(image.get(side)) else 0 for side in ("width", "height")}
         images.append({"id": image["id"], **sides, **{field: image[field] for field in IMAGE_FIELDS if field in image}})
     categories = _only(annotated["categories"], ("id", "name", "frequency"))
     for row in categories:
@@ -161,7 +160,7 @@ def _check_truth(annotated: dict[str, Any], iou_type: IouType, path: Path, joint
         numbers_of({"area": [row["area"]]}, "area", 1, where)
         for field in ("iscrowd", "num_keypoints") if iou_type == "keypoints" else ("iscrowd",):
             if field in row:
-                row[field] = _count(row[field], field, where)
+                row[field] = _flag(row[field], field, where)
         if "ignore" in row:
             row["ignore"] = int(bool(row["ignore"]))
         _check_geometry(row, FIELD[iou_type], where, sizes.get(row["image_id"]), joints)
@@ -169,11 +168,16 @@ def _check_truth(annotated: dict[str, Any], iou_type: IouType, path: Path, joint
             numbers_of(row, "bbox", 4, where)
 
 
-def _count(value: object, field: str, where: str) -> int:
-    """A flag or a number of joints: true and 1.0 are 1, and any crowd is one."""
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
+def _flag(value: object, field: str, where: str) -> int:
+    """What only matters as nothing or something: a crowd, a number of labelled joints."""
+    if not isinstance(value, bool) and not is_number(value):
         raise OfficialError(f"{where} has {field} {value!r:.40}; a whole number is right")
-    return int(value) if field == "num_keypoints" else int(bool(value))
+    return int(bool(value))
+
+
+def is_side(value: object) -> TypeGuard[int]:
+    """Whether a value is a picture's width or height."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 31
 
 
 def _drawn(polygons: list[list[float]], size_hw: tuple[object, object]) -> dict[str, Any]:
@@ -205,7 +209,7 @@ def _check_box(row: Mapping[str, Any], where: str) -> None:
 
 def checked_mask(value: object, where: str, size_hw: tuple[object, object] | None) -> Any:
     """Polygons as they are (finite, at least three points), run lengths checked against the image's size."""
-    if size_hw is None or not all(isinstance(side, int) and side > 0 for side in size_hw):
+    if size_hw is None or not all(map(is_side, size_hw)):
         raise OfficialError(f"{where} is of an image of size {size_hw}; a listed one with height and width is right")
     if isinstance(value, list) and value:
         for number, part in enumerate(cast(list[Any], value)):

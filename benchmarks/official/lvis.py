@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from benchmarks.engine import engine_versions
 from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists
-from benchmarks.official._files import OfficialError, read_pair
+from benchmarks.official._files import WHOLE, OfficialError, read_pair
 from benchmarks.official._instances import FIELD, check, table
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine
@@ -34,9 +34,12 @@ def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engi
 def _check_federation(annotated: dict[str, Any], path: Path) -> None:
     for number, image in enumerate(annotated["images"]):
         for field in ("neg_category_ids", "not_exhaustive_category_ids"):
-            if not isinstance(image.get(field), list):
+            listed: Any = image.get(field)
+            if not isinstance(listed, list) or not all(
+                type(one) is int and 0 <= one < WHOLE for one in cast(Any, listed)
+            ):
                 raise OfficialError(
-                    f"{path}: images[{number}] has no list {field!r}; LVIS's own annotation file is right"
+                    f"{path}: images[{number}] has no list {field!r} of class ids; LVIS's own annotation file is right"
                 )
     for number, category in enumerate(annotated["categories"]):
         if category.get("frequency") not in FREQUENCIES:
