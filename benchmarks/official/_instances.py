@@ -23,6 +23,7 @@ FIELD: dict[IouType, str] = {"bbox": "bbox", "segm": "segmentation", "keypoints"
 BODY = len(SKELETONS["coco"].joints)
 IMAGE_FIELDS = ("crowdIndex", "neg_category_ids", "not_exhaustive_category_ids")
 BY_SIZE = ("APs", "APm", "APl", "ARs", "ARm", "ARl")
+Size = tuple[object, object]  # height, width, as a file has them
 Run = Callable[[dict[str, Any], Rows], AveragePrecision]
 
 
@@ -43,8 +44,10 @@ def check(
 ) -> Checked:
     """Annotations and results, fit for native code. Raises `OfficialError`."""
     notes: list[str] = [*annotated["notes"], *_unlisted(annotated)]
-    _check_truth(annotated, iou_type, annotations, joints)
     sizes, classes = sizes_of(annotated), {row["id"] for row in annotated["categories"]}
+    if iou_type == "segm":
+        notes += _sizes_of_masks(sizes, (*annotated["annotations"], *found))
+    _check_truth(annotated, iou_type, annotations, joints, sizes)
     field, kept, unknown = _field(found, iou_type), Rows(), Counter[int]()
     outlined = _outlined(found, str(results)) if field == "segmentation" and iou_type == "segm" else 0
     for number, row in enumerate(found):
@@ -144,7 +147,7 @@ def per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[s
     return found
 
 
-def sizes_of(annotated: Mapping[str, Any]) -> dict[int, tuple[object, object]]:
+def sizes_of(annotated: Mapping[str, Any]) -> dict[int, Size]:
     """Image id -> (height, width) as the file has it, 480.0 being 480."""
     for image in annotated["images"]:
         for side in ("width", "height"):
@@ -153,8 +156,30 @@ def sizes_of(annotated: Mapping[str, Any]) -> dict[int, tuple[object, object]]:
     return {image["id"]: (image.get("height"), image.get("width")) for image in annotated["images"]}
 
 
-def _check_truth(annotated: dict[str, Any], iou_type: IouType, path: Path, joints: int) -> None:
-    sizes = sizes_of(annotated)
+def _sizes_of_masks(sizes: dict[int, Size], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where all masks of an image are run lengths of one size, that is the size: the original compares masks with each other,
+    never with the image. A note says of how many images it is not the listed one."""
+    found: dict[int, set[Size]] = {}
+    for row in rows:
+        shape = row.get("segmentation")
+        size: Any = cast(Mapping[str, Any], shape).get("size") if isinstance(shape, dict) else None
+        own: Size = cast(Any, tuple)(size) if isinstance(size, list) and len(cast(Any, size)) == 2 else (None, None)
+        found.setdefault(row["image_id"], set()).add(own if all(map(is_side, own)) else (None, None))
+    several = {
+        image: next(iter(own)) for image, own in found.items()
+        if len(own) == 1 and (None, None) not in own and own != {sizes[image]}
+    }  # fmt: skip
+    sizes.update(several)
+    return (
+        [f"the masks of {len(several)} images have one size that is not the image's, and are compared as they are"]
+        if several
+        else []
+    )
+
+
+def _check_truth(
+    annotated: dict[str, Any], iou_type: IouType, path: Path, joints: int, sizes: Mapping[int, Size]
+) -> None:
     for number, row in enumerate(annotated["annotations"]):
         where = f"{path}: annotations[{number}]"
         numbers_of({"area": [row["area"]]}, "area", 1, where)
@@ -185,9 +210,7 @@ def _drawn(polygons: list[list[float]], size_hw: tuple[object, object]) -> dict[
     return {"size": [height, width], "counts": polygons_to_rle(polygons, (width, height)).counts.decode()}
 
 
-def _check_geometry(
-    row: dict[str, Any], field: str, where: str, size_hw: tuple[object, object] | None, joints: int
-) -> None:
+def _check_geometry(row: dict[str, Any], field: str, where: str, size_hw: Size | None, joints: int) -> None:
     if field == "bbox":
         _check_box(row, where)
     elif field == "keypoints":
@@ -207,7 +230,7 @@ def _check_box(row: Mapping[str, Any], where: str) -> None:
         raise OfficialError(f"{where} has bbox {row['bbox']}; [x, y, width, height] with sides >= 0 is right")
 
 
-def checked_mask(value: object, where: str, size_hw: tuple[object, object] | None) -> Any:
+def checked_mask(value: object, where: str, size_hw: Size | None) -> Any:
     """Polygons as they are (finite, at least three points), run lengths checked against the image's size."""
     if size_hw is None or not all(map(is_side, size_hw)):
         raise OfficialError(f"{where} is of an image of size {size_hw}; a listed one with height and width is right")

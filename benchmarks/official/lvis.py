@@ -35,9 +35,10 @@ def _check_federation(annotated: dict[str, Any], path: Path) -> None:
     for number, image in enumerate(annotated["images"]):
         for field in ("neg_category_ids", "not_exhaustive_category_ids"):
             listed: Any = image.get(field)
-            if not isinstance(listed, list) or not all(
-                type(one) is int and 0 <= one < WHOLE for one in cast(Any, listed)
-            ):
+            if isinstance(listed, list):  # 1.0 is 1
+                several = cast(list[Any], listed)
+                image[field] = [int(one) if isinstance(one, float) and one.is_integer() else one for one in several]
+            if not isinstance(listed, list) or not all(type(one) is int and 0 <= one < WHOLE for one in image[field]):
                 raise OfficialError(
                     f"{path}: images[{number}] has no list {field!r} of class ids; LVIS's own annotation file is right"
                 )

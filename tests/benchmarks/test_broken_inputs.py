@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.official import OfficialError, coco, lvis
 from benchmarks.originals import OriginalMissing, lvis_api
+from tests.benchmarks.made import rle_of
 from tests.benchmarks.test_lvis import made_lvis
 from tests.benchmarks.test_lvis import official as lvis_official
 from tests.benchmarks.test_official import files, original, plain_coco, results_of
@@ -82,6 +83,16 @@ def every_result_is_a_box(table: dict[str, Any], rows: Rows) -> None:
     for row in rows:
         del row["segmentation"]
         row["bbox"] = boxes.get((row["image_id"], row["category_id"]), [10, 20, 50, 40])
+
+
+def masks_of_one_other_size(table: dict[str, Any], rows: Rows) -> None:
+    """Run lengths everywhere, and images that say they are larger: masks are compared with each other only."""
+    sizes = {image["id"]: (image["width"], image["height"]) for image in table["images"]}
+    for row in table["annotations"]:
+        rle = rle_of(row["segmentation"], sizes[row["image_id"]])
+        row["segmentation"] = {"size": list(rle.size_hw), "counts": rle.counts.decode()}
+    for image in table["images"]:
+        image |= {"width": 640, "height": 480}
 
 
 def no_sizes(table: dict[str, Any], rows: Rows) -> None:
@@ -155,6 +166,7 @@ OF_BOXES = {
     "a negative side annotated": (first("bbox", [1.0, 1.0, -5.0, 4.0], "annotations"), "sides >= 0 is right"),
 }
 OF_MASKS = {
+    "all masks of another size": (masks_of_one_other_size, "same"),
     "boxes without masks": (every_result_is_a_box, "same"),
     "run lengths of another size": (first("segmentation", {"size": [7, 7], "counts": "11"}), "are right"),
     "run lengths that go beyond": (first("segmentation", {"size": [120, 160], "counts": [10**7]}), "wrong length"),
