@@ -180,7 +180,7 @@ def rle_union(rles: Sequence[Rle]) -> Rle:
 def rle_iou(a: Sequence[Rle], b: Sequence[Rle], crowd: Sequence[bool] | None = None) -> FloatArray:
     """Mask IoU of every a with every b: (N, M). Where `crowd[m]`, the union is a's own area (COCO's crowd rule).
 
-    Raises `GeometryError` on masks of different sizes, where native code would answer -1 or read beyond the end.
+    Raises `GeometryError` on masks of different sizes, which have no IoU, and where run lengths turn out to be broken.
     """
     if len({rle.size_hw for rle in (*a, *b)}) > 1:
         raise GeometryError("mask: sizes differ", "IoU needs masks of one photo")
@@ -188,7 +188,10 @@ def rle_iou(a: Sequence[Rle], b: Sequence[Rle], crowd: Sequence[bool] | None = N
         return np.zeros((len(a), len(b)))
     from hotcoco.primitives import mask_iou  # the same bits, a few masks at a time twice as fast
 
-    return mask_iou([_native(rle) for rle in a], [_native(rle) for rle in b], crowd or [False] * len(b))
+    try:
+        return mask_iou([_native(rle) for rle in a], [_native(rle) for rle in b], crowd or [False] * len(b))
+    except ValueError as error:
+        raise GeometryError("mask: broken run lengths", str(error)) from error
 
 
 def rles_of_label_map(labels: NDArray[Any]) -> dict[int, Rle]:

@@ -151,6 +151,8 @@ def test_mask_iou_refuses_masks_of_two_photos() -> None:
     with pytest.raises(GeometryError, match="sizes differ"):
         rle_iou([encode_mask(np.ones((3, 3)))], [encode_mask(np.ones((4, 4)))])
     assert rle_iou([], [encode_mask(np.ones((3, 3)))]).shape == (0, 1)
+    with pytest.raises(GeometryError, match="broken run lengths"):
+        rle_iou([encode_mask(np.ones((3, 3)))], [Rle((3, 3), b"S1Oa")])
 
 
 @given(seeds)
