@@ -14,6 +14,8 @@ others:
   being the pairs of class and photo that count (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
   Statistician 2015, section 4.3, for one class). A hundred groups of photos (or every photo) are left out in turn as well, for
   Satterthwaite's degrees of freedom as above, where those are fewer. With fewer than two there is no interval: nothing is known.
+* "exact" (Clopper & Pearson, Biometrika 1934), where every photo is right or every one wrong: no resample differs then, and a
+  bootstrap would say that there is no doubt. Where none differs and the number is between, there is no interval.
 
 Differences of two models (`paired`) are taken on the same resamples and the same photos left out: plus and minus their standard
 error times Student's t with the degrees of freedom of the differences' own pulls, and p from the same t.
@@ -144,10 +146,18 @@ def drawn(
     known = values[np.isfinite(values)]
     if known.size < 2 or (support is not None and support.freedom < LEAST):
         return None
-    low, high = _bca(known, estimate, left_out) if support is None else _student(known, estimate, support, left_out)
+    method = "bca" if support is None else "student"
+    if np.ptp(known) <= 1e-12:  # whichever photos are drawn: the bootstrap would say that there is no doubt
+        ends = _at_the_end(estimate, bounds, photos if support is None else support.photos)
+        if ends is None:
+            return None
+        (low, high), method = ends, "exact"
+    elif support is None:
+        low, high = _bca(known, estimate, left_out)
+    else:
+        low, high = _student(known, estimate, support, left_out)
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    method = "bca" if support is None else "student"
     return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, left_out)
 
 
@@ -204,6 +214,15 @@ def _pulls(left_out: Floats) -> Floats:
     """How far every photo pulls the estimate."""
     known = left_out[np.isfinite(left_out)]
     return known.mean() - known if known.size else np.zeros(1)
+
+
+def _at_the_end(estimate: float, bounds: tuple[float, float] | None, photos: int) -> tuple[float, float] | None:
+    """Clopper and Pearson's interval where every photo is right, or every one wrong; None elsewhere."""
+    low, high = bounds or (0.0, math.inf)
+    if not math.isfinite(high) or min(abs(estimate - low), abs(estimate - high)) > 1e-9:
+        return None
+    doubt = (1 - ((1 - LEVEL) / 2) ** (1 / max(photos, 1))) * (high - low)  # what 2.5 samples of 100 would hide
+    return (low, low + doubt) if abs(estimate - low) <= 1e-9 else (high - doubt, high)
 
 
 def _bca(values: Floats, estimate: float, left_out: Floats) -> tuple[float, float]:

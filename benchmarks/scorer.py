@@ -101,7 +101,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % interval of one number, by bootstrap over photos. `method` is "bca" or "student"."""
+    """A 95 % interval of one number, by bootstrap over photos. `method` is "bca", "student" or "exact"."""
 
     low: float
     high: float

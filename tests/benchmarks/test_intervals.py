@@ -124,6 +124,17 @@ def test_intervals_are_repeatable_and_absent_where_nothing_can_be_said() -> None
     assert mean_interval(values, list("aaaa"), 100, 3) is None
     assert mean_interval(values, list("abcd"), 0, 3) is None
     assert interval(lambda w: np.full(len(w), np.nan), 5, 10, 0) is None
-    same = mean_interval(np.ones(4), list("abcd"), 50, 0)
-    assert same is not None
-    assert (same.low, same.high) == (1.0, 1.0)
+
+
+def test_where_every_photo_is_right_or_wrong_there_is_doubt_all_the_same() -> None:
+    """No resample differs: the interval is Clopper and Pearson's, and is wider for fewer photos."""
+    for photos in (3, 20, 300):
+        names = [str(n) for n in range(photos)]
+        right, wrong = (mean_interval(np.full(photos, v), names, 50, 0) for v in (1.0, 0.0))
+        assert right is not None
+        assert wrong is not None
+        assert (right.method, wrong.method) == ("exact", "exact")
+        assert (right.low, right.high) == (pytest.approx(0.025 ** (1 / photos)), 1.0)
+        assert (wrong.low, wrong.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / photos)))
+    assert mean_interval(np.full(9, 0.5), names[:9], 50, 0) is None  # nothing varies, and it is at no end
+    assert mean_interval(np.zeros(9), names[:9], 50, 0, (0.0, np.inf)) is None  # a number without an end

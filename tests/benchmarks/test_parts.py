@@ -182,10 +182,10 @@ def test_p_agrees_with_the_interval_and_is_uniform_when_there_is_no_difference()
 
 def test_few_photos_cannot_say_much_however_they_agree() -> None:
     """Better on each of four photos, by the same: sixteen falls of four coins, two of which are alike."""
-    drawn = [interval(ratio(np.full(4, v), np.ones(4), np.arange(4), 4), 4, 50, 0) for v in (0.25, 0.75)]
+    drawn = [interval(ratio(np.full(4, v), np.ones(4), np.arange(4), 4), 4, 50, 0, bounds=(0, 1)) for v in (0.0, 1.0)]
     got = paired(*drawn)  # type: ignore[arg-type]
     assert got is not None
-    assert (got.difference, got.low, got.high, got.p) == (0.5, 0.5, 0.5, 0.125)
+    assert (got.difference, got.low, got.high, got.p) == (1.0, 1.0, 1.0, 0.125)
     same = paired(drawn[0], drawn[0])  # type: ignore[arg-type]
     assert same is not None
     assert (same.difference, same.p) == (0.0, 1.0)
