@@ -46,13 +46,13 @@ def read_annotated(path: Path, needed: Sequence[str]) -> dict[str, Any]:
     for key in ("images", "categories", "annotations"):
         found[key] = rows_of(tables.get(key), f"{path}: {key}")
     kinds = {
-        "image_id": _ids(found["images"], f"{path}: images"),
-        "category_id": _ids(found["categories"], f"{path}: categories"),
+        "image_id": check_ids(found["images"], f"{path}: images"),
+        "category_id": check_ids(found["categories"], f"{path}: categories"),
     }
     _once(found["images"], f"{path}: images")
     _once(found["categories"], f"{path}: categories")
     for field, kind in kinds.items():
-        _ids(found["annotations"], f"{path}: annotations", field, kind)
+        check_ids(found["annotations"], f"{path}: annotations", field, kind)
     found["notes"] = _id_notes(found["annotations"])
     for number, row in enumerate(found["annotations"]):
         for field in needed:
@@ -77,7 +77,9 @@ def read_pair(annotations: Path, results: Path, needed: Sequence[str]) -> tuple[
     class ids as the files have them, where they had to be numbered. Raises `OfficialError`."""
     annotated, rows = read_annotated(annotations, needed), rows_of(read_json(results), str(results))
     for table, field in (("images", "image_id"), ("categories", "category_id")):
-        _ids(rows, str(results), field, str if any(isinstance(row["id"], str) for row in annotated[table]) else int)
+        check_ids(
+            rows, str(results), field, str if any(isinstance(row["id"], str) for row in annotated[table]) else int
+        )
     listed = {row["id"] for row in annotated["images"]}
     for number, row in enumerate(rows):
         if not is_number(row.get("score")):
@@ -142,7 +144,7 @@ def numbers_of(row: Mapping[str, Any], field: str, count: int | None, where: str
     return cast(list[float], values)
 
 
-def _ids(rows: Rows, where: str, field: str = "id", kind: type | None = None) -> type:
+def check_ids(rows: Rows, where: str, field: str = "id", kind: type | None = None) -> type:
     """Check that a field of every row is of one kind (None: texts if all are, else whole numbers), 1.0 being 1; the kind."""
     if kind is None:
         kind = str if rows and all(isinstance(row.get(field), str) for row in rows) else int

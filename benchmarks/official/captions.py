@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.official._files import OfficialError, Rows, read_json, rows_of, table_of
+from benchmarks.official._files import OfficialError, Rows, check_ids, read_json, rows_of, table_of
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine, Setting
 from benchmarks.scorers._ngrams import bleu, bleu_counts, rouge_l
@@ -21,11 +22,14 @@ from benchmarks.scorers._words import consensus
 
 def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Table:
     """BLEU-1 to 4, METEOR (with the official engine), ROUGE-L and CIDEr of a result file. Raises `OfficialError`."""
-    references: dict[int, list[list[str]]] = {}
-    for _, image, caption in _spoken(table_of(annotations, "annotations"), f"{annotations}: annotations"):
+    references: dict[int | str, list[list[str]]] = {}
+    annotated, found = table_of(annotations, "annotations"), rows_of(read_json(results), str(results))
+    kind = check_ids(annotated, f"{annotations}: annotations", "image_id")
+    check_ids(found, str(results), "image_id", kind)
+    for _, image, caption in _spoken(annotated, f"{annotations}: annotations"):
         references.setdefault(image, []).append(tokens(caption))
-    said: dict[int, list[str]] = {}
-    for where, image, caption in _spoken(rows_of(read_json(results), str(results)), str(results)):
+    said: dict[int | str, list[str]] = {}
+    for where, image, caption in _spoken(found, str(results)):
         if image not in references:
             raise OfficialError(
                 f"{where} is for image {image}, which has no annotated caption; a captioned one is right"
@@ -33,7 +37,7 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
         if image in said:
             raise OfficialError(f"{where} is a second caption for image {image}; one an image is right")
         said[image] = tokens(caption)
-    order = sorted(said)
+    order = sorted(cast(list[Any], list(said)))  # all of one kind
     ours, theirs = [said[image] for image in order], [references[image] for image in order]
     notes = [f"{len(order)} of {len(references)} captioned images have a result, and are scored"]
     numbers: dict[str, float | None] = dict.fromkeys(
@@ -51,13 +55,8 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
     return Table("COCO captions", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
 
 
-def _spoken(rows: Rows, path: str) -> list[tuple[str, int, str]]:
-    found: list[tuple[str, int, str]] = []
+def _spoken(rows: Rows, path: str) -> list[tuple[str, int | str, str]]:
     for number, row in enumerate(rows):
-        image, caption = row.get("image_id"), row.get("caption")
-        if not isinstance(image, int) or isinstance(image, bool) or not isinstance(caption, str):
-            raise OfficialError(
-                f"{path}: [{number}] is {row!r:.60}; image_id, a whole number, and caption, a text, are right"
-            )
-        found.append((f"{path}: [{number}]", image, caption))
-    return found
+        if not isinstance(row.get("caption"), str):
+            raise OfficialError(f"{path}: [{number}] has caption {row.get('caption')!r:.60}; a text is right")
+    return [(f"{path}: [{number}]", row["image_id"], row["caption"]) for number, row in enumerate(rows)]

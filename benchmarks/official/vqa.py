@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.official._files import OfficialError, read_json, rows_of, table_of
+from benchmarks.official._files import OfficialError, check_ids, read_json, rows_of, table_of
 from benchmarks.official._table import Table
 from benchmarks.scorers._vqa_words import plain_answer, same_answer
 from benchmarks.scorers.vqa import soft_accuracy
@@ -20,14 +20,14 @@ from benchmarks.scorers.vqa import soft_accuracy
 
 def vqa(annotations: Path, results: Path) -> Table:
     """Soft accuracy of a result file: of all questions, and by type of answer and of question. Raises `OfficialError`."""
-    asked = _annotated(annotations)
-    said: dict[int, str] = {}
-    for number, row in enumerate(rows_of(read_json(results), str(results))):
-        id_, answer = row.get("question_id"), row.get("answer")
-        if not isinstance(id_, int) or not isinstance(answer, str):
-            raise OfficialError(
-                f"{results}: [{number}] is {row!r:.60}; question_id, a number, and answer, a text, are right"
-            )
+    asked, kind = _annotated(annotations)
+    said: dict[int | str, str] = {}
+    rows = rows_of(read_json(results), str(results))
+    check_ids(rows, str(results), "question_id", kind)
+    for number, row in enumerate(rows):
+        id_, answer = row["question_id"], row.get("answer")
+        if not isinstance(answer, str):
+            raise OfficialError(f"{results}: [{number}] has answer {answer!r:.40}; a text is right")
         if id_ not in asked:
             raise OfficialError(f"{results}: [{number}] answers question {id_}, which is not annotated")
         if id_ in said:
@@ -57,7 +57,7 @@ def vqa(annotations: Path, results: Path) -> Table:
     return Table("VQA", numbers, classes, tuple(notes), {"vt-instruct": importlib.metadata.version("vt-instruct")})
 
 
-def _mean(scores: Mapping[int, float]) -> float | None:
+def _mean(scores: Mapping[int | str, float]) -> float | None:
     return sum(scores.values()) / len(scores) if scores else None
 
 
@@ -83,16 +83,17 @@ def _people(row: Mapping[str, Any]) -> list[str]:
     return [answer["answer"] for answer in row["answers"]]
 
 
-def _annotated(path: Path) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
-    for number, row in enumerate(table_of(path, "annotations")):
+def _annotated(path: Path) -> tuple[dict[int | str, dict[str, Any]], type]:
+    """The annotated questions by id, and whether ids are numbers or texts."""
+    found: dict[int | str, dict[str, Any]] = {}
+    rows = table_of(path, "annotations")
+    kind = check_ids(rows, f"{path}: annotations", "question_id")
+    for number, row in enumerate(rows):
         where = f"{path}: annotations[{number}]"
-        if not isinstance(row.get("question_id"), int):
-            raise OfficialError(f"{where} has question_id {row.get('question_id')!r:.40}; a whole number is right")
         for answer in rows_of(row.get("answers"), f"{where}: answers"):
             if not isinstance(answer.get("answer"), str):
                 raise OfficialError(f"{where} has an answer {answer!r:.40}; an object with a text `answer` is right")
         if not row["answers"]:
             raise OfficialError(f"{where} has no answers; the answers of ten people are right")
         found[row["question_id"]] = row
-    return found
+    return found, kind

@@ -51,6 +51,21 @@ def test_real_captions_give_the_official_numbers(tiny_coco, shared_data, tmp_pat
     assert found.numbers["METEOR"] is None
 
 
+def test_ids_may_be_texts_or_have_a_whole_point(tmp_path: Path) -> None:
+    spoken = [{"image_id": n, "caption": f"a red car number {n}"} for n in (1, 2, 3)]
+    said = [{"image_id": n, "caption": "a red car"} for n in (3, 1)]
+    people = [{"question_id": n, "answers": [{"answer": "yes", "answer_id": k} for k in range(10)]} for n in (1, 2)]
+    answers = [{"question_id": n, "answer": "yes"} for n in (2, 1)]
+    for score, field, truth, found in ((captions, "image_id", spoken, said), (vqa, "question_id", people, answers)):
+        numbers: list[Any] = []
+        for name in (int, float, "photo-{}".format):
+            table, rows = ([{**row, field: name(row[field])} for row in side] for side in (truth, found))
+            paths = written(tmp_path, "gt.json", {"annotations": table}), written(tmp_path, "dt.json", rows)
+            numbers.append(score(*paths).numbers)
+        assert numbers[0] == numbers[1] == numbers[2]
+        assert max(value for value in numbers[0].values() if value is not None) > 0.5
+
+
 TRUTH = {"annotations": [{"image_id": n, "caption": f"a red car number {n}"} for n in (1, 2, 3)]}
 
 
@@ -59,8 +74,8 @@ TRUTH = {"annotations": [{"image_id": n, "caption": f"a red car number {n}"} for
     [
         ([{"image_id": 9, "caption": "a"}], "image 9, which has no annotated caption"),
         ([{"image_id": 1, "caption": "a"}] * 2, "second caption for image 1"),
-        ([{"image_id": "1", "caption": "a"}], "image_id, a whole number"),
-        ([{"image_id": 1, "caption": None}], "caption, a text"),
+        ([{"image_id": "1", "caption": "a"}], "image_id '1'; a whole number is right"),
+        ([{"image_id": 1, "caption": None}], "caption None; a text is right"),
         ({"image_id": 1}, "a list of objects is right"),
         ("[{", "not JSON"),
     ],
@@ -116,7 +131,7 @@ def test_people_without_ids_are_taken_for_one_as_the_original_does(tmp_path: Pat
     [
         ([{"question_id": 5, "answer": "a"}], "question 5, which is not annotated"),
         ([{"question_id": 1, "answer": "a"}] * 2, "question 1 again"),
-        ([{"question_id": 1, "answer": 2}], "answer, a text"),
+        ([{"question_id": 1, "answer": 2}], "answer 2; a text is right"),
     ],
 )
 def test_broken_vqa_results_are_one_line(tmp_path: Path, results: Any, words: str) -> None:
