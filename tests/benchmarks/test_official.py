@@ -475,7 +475,10 @@ def test_ade20k_counts_from_one_and_zero_is_no_class(tmp_path: Path) -> None:
     answers = [np.where(f == 0, 99, f - 1) for f in founds]  # "other" is an answer of no class: wrong
     assert dict(miou(true, found, 6, reduce_zero_label=True).numbers) == by_hand(shifted, answers, 6)
     from_zero = [np.where(f > 5, 99, f) for f in founds]
-    assert dict(miou(true, found, 6, reduce_zero_label="annotations").numbers) == by_hand(shifted, from_zero, 6)
+    expected = by_hand(shifted, from_zero, 6)
+    assert dict(miou(true, found, 6, reduce_zero_label="annotations").numbers) == expected
+    options = ("--num-classes", 6, "--reduce-zero-label", "--answers-from-zero", "--json")
+    assert json.loads(bench("miou", true, found, *options).stdout)["numbers"] == expected
 
 
 def test_real_ade20k_maps_are_scored(shared_data: Callable[[str], Path]) -> None:

@@ -37,7 +37,9 @@ def seconds(work: Callable[[], Any], rounds: int = 3) -> tuple[float, Any]:
     return spent, got
 
 
-def write_side(root: Path, name: str, rng: np.random.Generator, moved: int) -> tuple[Path, list[dict[str, Any]]]:
+def write_side(
+    root: Path, name: str, rng: np.random.Generator, moved: int, classes: int
+) -> tuple[Path, list[dict[str, Any]]]:
     """Id pictures of upright rectangles, the later over the earlier, and their rows; `moved` pixels off."""
     folder, rows = root / name, []
     folder.mkdir(parents=True)
@@ -54,7 +56,7 @@ def write_side(root: Path, name: str, rng: np.random.Generator, moved: int) -> t
         segments = [
             {
                 "id": int(i),
-                "category_id": int(i) // 300 % CLASSES + 1,
+                "category_id": int(i) // 300 % classes + 1,
                 "area": int(a),
                 "iscrowd": 0,
                 "bbox": [0, 0, 1, 1],
@@ -66,29 +68,30 @@ def write_side(root: Path, name: str, rng: np.random.Generator, moved: int) -> t
 
 
 @pytest.mark.perf
-def test_panoptic_pictures(tmp_path: Path, benchmark: Any) -> None:
+@pytest.mark.parametrize("classes", [CLASSES, 4])
+def test_panoptic_pictures(classes: int, tmp_path: Path, benchmark: Any) -> None:
+    """With 30 classes each is in a picture once, which the fast engine counts alone; of 4 several matches are."""
     try:
         panoptic_api()
     except OriginalMissing as error:
         pytest.skip(str(error))
     rng, paths = np.random.default_rng(0), []
     for name, moved in (("true", 0), ("found", 12)):
-        _, rows = write_side(tmp_path, name, rng, moved)
+        _, rows = write_side(tmp_path, name, rng, moved, classes)
         table = {
             "images": [{"id": i, "width": 640, "height": SIDE} for i in range(PICTURES)], "annotations": rows,
-            "categories": [{"id": c, "name": str(c), "isthing": c % 2} for c in range(1, CLASSES + 1)],
+            "categories": [{"id": c, "name": str(c), "isthing": c % 2} for c in range(1, classes + 1)],
         }  # fmt: skip
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(table))
     fast, ours = benchmark.pedantic(lambda: seconds(lambda: panoptic(*paths)), rounds=1)
     slow, theirs = seconds(lambda: panoptic(*paths, engine="official"), rounds=1)
-    # the last bits of the original depend on its number of processes: it adds IoUs in another order
-    assert ours.numbers == pytest.approx(theirs.numbers, rel=1e-12)
-    for mine, original in zip(ours.classes, theirs.classes, strict=True):
-        assert mine["PQ"] == pytest.approx(original["PQ"], rel=1e-12)
+    assert (ours.numbers, ours.classes) == (theirs.numbers, theirs.classes)
     assert 0.2 < ours.numbers["PQ"] < 0.98
     benchmark.extra_info.update(ours_s=fast, panopticapi_s=slow, times_faster=slow / fast)
-    print(f"\n{PICTURES} pairs of pictures: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times")
+    print(
+        f"\n{PICTURES} pairs of pictures, {classes} classes: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times"
+    )
 
 
 def dense(found: list[dict[str, Any]], true: list[dict[str, Any]]) -> tuple[np.ndarray, float]:
