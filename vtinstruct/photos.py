@@ -257,7 +257,8 @@ def _scaled(data: bytes, path: Path, scale: float, size_wh: tuple[int, int] | No
     stored = _array(data, path) if path.suffix == ".npy" else _grey(_open(data, path, "depth"), path)
     if stored.ndim != 2 or (size_wh is not None and stored.shape != (size_wh[1], size_wh[0])):
         raise PhotoError("depth: another size", path, f"shape {stored.shape}, the photo is {size_wh} (width, height)")
-    metres = stored.astype(np.float32) * np.float32(scale)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no float32 is told below
+        metres = stored.astype(np.float32) * np.float32(scale)
     if not np.isfinite(metres).all() or (metres < 0).any():
         raise PhotoError(
             "depth: not a depth", path, "negative or not finite values; metres >= 0 are right, 0 = missing"

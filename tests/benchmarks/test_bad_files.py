@@ -109,6 +109,9 @@ COUNTED: dict[str, tuple[Change, str, str, tuple[int, int]]] = {
     "depth map of a long name": (
         unit("depth", {"path": "x" * 300, "scale": 0.001}), "", "unit: photo: no file name", (1, 0),
     ),
+    "depth beyond all numbers": (
+        unit("depth", {"path": "depth/1.png", "scale": 1e308}), "", "unit: depth: not a depth", (1, 0),
+    ),
     "huge list of units": (many_units, "bad units", "no list of at most 100000 units", (1, 0)),
     "a unit kind without end": (unit("kind", "x" * 100_000), "bad unit", "unknown unit kind 'xxx", (1, 0)),
     "unknown id": (unknown, "unknown id", "'nobody' is no sample of the scored set", (0, 0)),
