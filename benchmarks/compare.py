@@ -44,7 +44,7 @@ class Moved:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One suite, source and split: the primary numbers of both, second minus first with its 95 % interval and p (None where
-    it has none), and the samples that moved most."""
+    it has none), both models' missing and invalid answers, and the samples that moved most."""
 
     suite: str
     task: str
@@ -59,6 +59,8 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
+    missing: tuple[int, int]
+    invalid: tuple[int, int]
     moved: tuple[Moved, ...]
 
     @property
@@ -118,7 +120,8 @@ def _difference(first: Side, second: Side, resamples: int, seed: int) -> Differe
     return Difference(
         suite.name, suite.task, first[2].source, first[2].split, suite.primary, metric.percent, metric.higher_is_better,
         frames[0].height, (values[0], values[1]), difference, got.low if got else None, got.high if got else None,
-        got.p if got else None, _moved(*frames),
+        got.p if got else None, (first[2].missing, second[2].missing), (first[2].invalid, second[2].invalid),
+        _moved(*frames),
     )  # fmt: skip
 
 

@@ -149,8 +149,11 @@ def test_comparing_a_model_with_itself_and_with_a_worse_one(tmp_path: Path) -> N
         "compare", tmp_path / "good", tmp_path / "lazy", "--out", tmp_path / "compare.html", "--resamples", 100
     )
     assert done.exit_code == 0, done.output
+    assert "lazy: " in done.output
+    assert "samples have no answer" in done.output
     page = (tmp_path / "compare.html").read_text()
     assert "lazy" in page
+    assert f">{worse['det'].missing[1]} missing<" in page
     assert worse["det"].moved[0].id in page
     assert "<figure>" not in page
     pictured = ("compare", tmp_path / "good", tmp_path / "lazy", "--out", tmp_path / "compare.html", "--resamples", 20)
