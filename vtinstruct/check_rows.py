@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from vtinstruct.soundness import bytes_of, faults
 from vtinstruct.streams import read_stream
 
 PIECE_BYTES = 32_000_000  # a process holds no more of the data than this
+BATCH_BYTES = 8_000_000  # looked at together
 MOST = 20  # findings of one piece; a broken shard has thousands of the same
 
 Hashes = NDArray[np.uint64]
@@ -64,7 +66,7 @@ def look(piece: Piece) -> Looked:
     wrong: list[tuple[str, str]] = []
     whole = True
     try:
-        for batch in read_stream(path, SCHEMA, piece.part, piece.parts):
+        for batch in _gathered(read_stream(path, SCHEMA, piece.part, piece.parts)):
             batch.validate(full=True)
             rows += batch.num_rows
             units += len(batch.column("units").flatten())
@@ -76,6 +78,18 @@ def look(piece: Piece) -> Looked:
     return Looked(rows, units, np.concatenate((np.zeros(0, np.uint64), *ids)), tuple(wrong), whole)
 
 
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in larger batches: what a batch costs by itself is more than to copy it."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(one.nbytes for one in waiting) >= BATCH_BYTES:
+            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+            waiting = []
+    if waiting:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+
+
 def _wrong(shard: Shard, batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
     for column, value in (("task", shard.task), ("split", shard.split)):
         if set(batch.column(column).unique().to_pylist()) - {value}:
@@ -83,6 +97,11 @@ def _wrong(shard: Shard, batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
     names = batch.column("id")
     for row, text in faults(batch):
         yield str(names[row]), text
+
+
+@lru_cache(maxsize=4)
+def _weights(count: int) -> Hashes:
+    return np.random.default_rng(0).integers(0, 1 << 64, count, np.uint64) | np.uint64(1)
 
 
 def hashes(texts: pa.Array) -> Hashes:
@@ -94,7 +113,7 @@ def hashes(texts: pa.Array) -> Hashes:
     if some.size:
         starts = (np.cumsum(lengths) - lengths)[some]
         # the first weight is the length's, or else ids that end in zero bytes would be like shorter ones
-        weights = np.random.default_rng(0).integers(0, 1 << 64, lengths.max() + 1, np.uint64) | np.uint64(1)
+        weights = _weights(1 << int(lengths.max()).bit_length())
         places = np.arange(1, data.size + 1) - np.repeat(starts, lengths[some])
         found[some] = found[some] * weights[0] + np.add.reduceat(weights[places] * data, starts)
     return found

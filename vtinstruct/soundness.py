@@ -52,11 +52,12 @@ def faults(batch: pa.RecordBatch) -> Iterator[Fault]:
 def _mentions(batch: pa.RecordBatch) -> Iterator[Fault]:
     messages = batch.column("messages")
     rows, content = _rows_of(messages), messages.flatten().field("content")
-    first = np.cumsum(np.concatenate(([0], _lengths(messages))))  # of a row's messages among all
+    turns = _lengths(messages)
+    first = np.cumsum(turns) - turns  # of a row's messages among all
     for column, token, rare, what in (("units", b"<REF>", 3, "units"), ("prompts", b"[VPT]", 1, "prompts")):
         there = batch.column(column)
         owner, turn = _rows_of(there), _ints(there.flatten().field("turn"), -1)
-        lost = (turn < 0) | (turn >= _lengths(messages)[owner])
+        lost = (turn < 0) | (turn >= turns[owner])
         for row in np.unique(owner[lost]):
             yield int(row), f"{what} name a message that is not there"
         said = count_token(content, token, rare)
@@ -84,9 +85,10 @@ def count_token(texts: pa.StringArray, token: bytes, rare: int) -> Ints:
 
 
 def _shapes(name: str, column: pa.ListArray, kinds: tuple[str, ...], width: Ints, height: Ints) -> Iterator[Fault]:
-    owner, flat = _rows_of(column), column.flatten()
+    flat = column.flatten()
     if not len(flat):
         return
+    owner = _rows_of(column)
     fields = {field.name for field in flat.type}
     w, h = width[owner], height[owner]
     kind = flat.field("kind")
@@ -198,10 +200,17 @@ def _ints(column: pa.Array, missing: int) -> Ints:
 
 def bytes_of(column: pa.BinaryArray) -> tuple[NDArray[np.uint8], Ints]:
     """The bytes of a binary column, one after the other, and the length of each entry (0 where null)."""
+    if not len(column):
+        return np.zeros(0, np.uint8), np.zeros(0, np.int64)
     _, offsets, data = column.buffers()
     where = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
     held = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    return held[where[0] : where[-1]], np.diff(where)
+    lengths = where[1:] - where[:-1]
+    if (
+        column.null_count and lengths[_nulls(column)].any()
+    ):  # Arrow leaves it open what stands there; its own writers nothing
+        return bytes_of(pa.array(column.to_pylist(), column.type))
+    return held[where[0] : where[-1]], lengths
 
 
 def _lengths(column: pa.ListArray) -> Ints:
@@ -209,7 +218,7 @@ def _lengths(column: pa.ListArray) -> Ints:
     if not len(column):
         return np.zeros(0, np.int64)
     offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-    found = np.diff(offsets).astype(np.int64)
+    found = (offsets[1:] - offsets[:-1]).astype(np.int64)
     if column.null_count:
         found[_nulls(column)] = 0  # Arrow leaves it open what stands there
     return found

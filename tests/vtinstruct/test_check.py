@@ -27,7 +27,7 @@ from vtinstruct.manifest import DatasetError, manifest_to_json, read_manifest
 from vtinstruct.run_lengths import masks_fill
 from vtinstruct.schema import SCHEMA
 from vtinstruct.shards import ShardWriter, open_batches, write_shard
-from vtinstruct.soundness import count_token, faults
+from vtinstruct.soundness import bytes_of, count_token, faults
 from vtinstruct.streams import FORMATS, read_stream
 from vtinstruct.units import Box, Keypoints, Mask, Point, Rle
 
@@ -217,6 +217,17 @@ def test_hashes_are_the_same_where_texts_are(texts):
 def test_tokens_are_counted_as_texts_count_them(texts):
     found = count_token(pa.array(["<REF><RE", *texts], pa.string())[1:], b"<REF>", 3)
     assert found.tolist() == [(text or "").count("<REF>") for text in texts]
+
+
+def test_what_stands_behind_a_null_is_not_read():
+    offsets, text = pa.py_buffer(np.array([0, 2, 4, 6], np.int32)), pa.py_buffer(b"aabbcc")
+    for texts, wanted in (
+        (pa.StringArray.from_buffers(3, offsets, text), (b"aabbcc", [2, 2, 2])),
+        (pa.StringArray.from_buffers(3, offsets, text, pa.py_buffer(b"\5")), (b"aacc", [2, 0, 2])),
+        (pa.StringArray.from_buffers(3, offsets, text)[:0], (b"", [])),
+    ):
+        data, lengths = bytes_of(texts)
+        assert (data.tobytes(), lengths.tolist()) == wanted
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
