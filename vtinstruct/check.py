@@ -9,11 +9,10 @@ it. A large dataset is looked at by several processes, a piece of a shard at a t
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ import numpy as np
 import yaml
 
 from vtinstruct import card, croissant
+from vtinstruct.ahead import ahead
 from vtinstruct.check_photos import Embedded, Pictures
 from vtinstruct.check_rows import MOST, Hashes, Looked, look, pieces
 from vtinstruct.engines import WorkerDied, local
@@ -42,7 +42,6 @@ from vtinstruct.streams import FORMATS
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as fast, where it is there
 OTHER_BUILD = "is missing or of another build; what reads it would go wrong"
 PROCESS_BYTES = 100_000_000  # of shards, for each of several processes, or else its start costs more than it brings
-HASHED_AHEAD = 2  # files
 
 File = TypeVar("File", Shard, ImageFile)
 ByShard = Mapping[str, Sequence[Looked]]  # path -> its pieces, in order
@@ -145,17 +144,11 @@ def _inside(root: Path, manifest: Manifest, workers: int, pictures: Pictures | N
 
 def _right(root: Path, files: Iterable[File], wrong: dict[str, Finding]) -> Iterator[File]:
     """The files whose bytes are those of the manifest, in order, while the next ones are hashed; the others go to `wrong`."""
-    rest = iter(files)
-    with ThreadPoolExecutor(HASHED_AHEAD) as pool:
-        waiting = deque((file, pool.submit(wrong_bytes, root, file)) for file in islice(rest, HASHED_AHEAD))
-        while waiting:
-            file, hashed = waiting.popleft()
-            found = hashed.result()
-            waiting.extend((file, pool.submit(wrong_bytes, root, file)) for file in islice(rest, 1))
-            if found is None:
-                yield file
-            else:
-                wrong[file.path] = found
+    for file, found in ahead(partial(wrong_bytes, root), files):
+        if found is None:
+            yield file
+        else:
+            wrong[file.path] = found
 
 
 def _looked(root: Path, shards: Sequence[Shard], wrong: dict[str, Finding], processes: int) -> ByShard:

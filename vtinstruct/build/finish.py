@@ -16,10 +16,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from vtinstruct import card, croissant, manifest
+from vtinstruct.ahead import ahead
 from vtinstruct.album import named_by, write_album
 from vtinstruct.build import ledger
 from vtinstruct.build.plan import Chunk, Plan
@@ -226,16 +228,15 @@ def _write_shards(
     places, shards = _places(plan, receipts), _Shards(staging)
     told: set[int] = set()
     try:
-        for chunk in plan.chunks:
+        for chunk, receipt in ahead(partial(_verified, chunks, receipts), plan.chunks):
             if chunk.split not in told:
                 told.add(chunk.split)
                 book.add(plan.splits[chunk.split].faults)
-            receipt = receipts(chunk)
             book.add(receipt.drops)
             inputs.write(json.dumps([plan.splits[chunk.split].root, receipt.inputs]) + "\n")
             groups = [(group, places[chunk.name, group.task]) for group in receipt.groups if group.rows]
             targets = [(group, shards.writer(place)) for group, place in groups]
-            _copy(chunks, chunk, receipt, targets)
+            _copy(chunks / f"{chunk.name}.arrow", targets)
             step(chunk.stop - chunk.start)
         for number, split in enumerate(plan.splits):
             if number not in told:  # a split without a single slot
@@ -246,12 +247,17 @@ def _write_shards(
         raise
 
 
-def _copy(chunks: Path, chunk: Chunk, receipt: Receipt, targets: Sequence[tuple[Group, ShardWriter]]) -> None:
-    path = chunks / f"{chunk.name}.arrow"
+def _verified(chunks: Path, receipts: _Receipts, chunk: Chunk) -> Receipt:
+    """The receipt of a chunk whose bytes are those it says."""
+    receipt, path = receipts(chunk), chunks / f"{chunk.name}.arrow"
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != receipt.sha256:
             path.with_suffix(".json").unlink()  # so that the next run makes the chunk anew
             raise DatasetError(f"{path}: its bytes are not those of its receipt; run the build again")
+    return receipt
+
+
+def _copy(path: Path, targets: Sequence[tuple[Group, ShardWriter]]) -> None:
     batches = open_batches(path)
     for group, writer in targets:
         for units in group.units:

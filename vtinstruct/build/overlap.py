@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from vtinstruct.ahead import ahead
 from vtinstruct.manifest import Overlap, Shard
 from vtinstruct.schema import SCHEMA
 from vtinstruct.shards import open_batches
@@ -44,9 +45,9 @@ def overlaps(root: Path, shards: Iterable[Shard]) -> tuple[Overlap, ...]:
     """Every pair of splits that share a photo; leaks (a training and an evaluation split) first, then by name."""
     # hashes in place of texts: 20 bytes a photo and split, however many there are
     found = [
-        photos_of(root / shard.path).with_columns(pl.col("where").cast(pl.Categorical), pl.col("id").hash())
+        photos.with_columns(pl.col("where").cast(pl.Categorical), pl.col("id").hash())
         .with_columns(pl.when(pl.col("sha256") != "").then(pl.col("sha256").hash()).alias("sha256"))
-        for shard in shards
+        for _, photos in ahead(photos_of, [root / shard.path for shard in shards])
     ]  # fmt: skip
     if not found:
         return ()
