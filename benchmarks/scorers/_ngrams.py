@@ -101,8 +101,12 @@ def cider_d(
     frequency: Grams = Counter()
     for several in counts:
         frequency.update(set[tuple[str, ...]]().union(*several))
-    rarity = {gram: math.log(number) for gram, number in frequency.items()}
-    logs = [math.log(len(captions) + more) if captions else 0.0 for more in (0, 1)]
+    # numpy's logarithm, as the original: the last bit of another library's may differ
+    log_of = {
+        number: float(np.log(float(number))) for number in {*frequency.values(), len(captions) or 1, len(captions) + 1}
+    }
+    rarity = {gram: log_of[number] for gram, number in frequency.items()}
+    logs = [log_of[len(captions) or 1], log_of[len(captions) + 1]]
     scores: tuple[list[float], list[float]] = ([], [])
     for caption, several in zip(captions, counts, strict=True):
         said = grams(caption)
@@ -111,7 +115,7 @@ def cider_d(
         for log_photos, found in zip(logs, scores, strict=True):
             own, total = _weighed(said, rarity, log_photos), np.zeros(ORDERS)
             for other, away in zip(several, apart, strict=True):
-                total += _cosines(*own, *_weighed(other, rarity, log_photos)) * math.exp(-(away**2) / (2 * sigma**2))
+                total += _cosines(*own, *_weighed(other, rarity, log_photos)) * math.e ** (-(away**2) / (2 * sigma**2))
             found.append(float(total.mean()) / len(several) * 10.0)
     return scores
 

@@ -86,9 +86,12 @@ def test_scores_equal_the_official_ones(tiny_coco: Callable[[str], dict[str, Any
     references = [several[1:] for several in by_photo.values()]
     truth, results = dict(enumerate(references)), {n: [s] for n, s in enumerate(said)}
     ours = numbers_of(said, references)
-    assert ours[0] == pytest.approx(Bleu(4).compute_score(truth, results, verbose=0)[0], rel=1e-12)
-    assert ours[1] == pytest.approx(Rouge().compute_score(truth, results)[1].tolist(), rel=1e-12)
-    assert ours[2] == pytest.approx(Cider().compute_score(truth, results)[1].tolist(), rel=1e-12)
+    assert ours[0] == pytest.approx(Bleu(4).compute_score(truth, results, verbose=0)[0], rel=1e-14)
+    assert ours[1] == Rouge().compute_score(truth, results)[1].tolist()
+    assert ours[2] == Cider().compute_score(truth, results)[1].tolist()
+    # of one photo alone too
+    alone = Bleu(4).compute_score({0: truth[0]}, {0: results[0]}, verbose=0)[0]
+    assert numbers_of(said[:1], references[:1])[0] == pytest.approx(alone, rel=1e-14)
 
 
 def test_the_official_tokenizer_agrees_on_real_captions(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
