@@ -17,6 +17,7 @@ from vtinstruct.answer_lines import Fault
 from vtinstruct.dialect import dialect_named
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.prediction import read_header, read_predictions
+from vtinstruct.units import Mask
 
 
 def truths(data: Path, task: str) -> list[Dialogue]:
@@ -39,7 +40,7 @@ def said(data: Path, name: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["qwen3_vl", "qwen2_5_vl", "qwen_vl", "internvl"])
+@pytest.mark.parametrize("name", ["qwen3_vl", "qwen2_5_vl", "internvl", "florence2", "paligemma", "shikra"])
 def test_true_boxes_said_in_a_dialect_score_nearly_one(data: Path, tmp_path: Path, name: str) -> None:
     answers = written(tmp_path / "answers.jsonl", said(data, name))
     out = tmp_path / "predictions.jsonl"
@@ -64,6 +65,26 @@ def test_true_boxes_said_in_a_dialect_score_nearly_one(data: Path, tmp_path: Pat
     assert det.numbers["AP50"] == 1.0  # a grid of a thousandth loses no box
     assert det.numbers["AP"] > 0.9  # type: ignore[operator]
     assert trp.numbers["triplet_F1"] > 0.5  # type: ignore[operator]
+
+
+def test_true_masks_beside_the_text_score_one(data: Path, tmp_path: Path) -> None:
+    dialect, lines = dialect_named("glamm"), []
+    for truth in truths(data, "seg"):
+        assert truth.photo is not None
+        units = [reference.unit for _, _, reference in truth.references()]
+        masks = [
+            {"size": list(unit.mask_rle.size_hw), "counts": unit.mask_rle.counts.decode()}
+            for unit in units
+            if isinstance(unit, Mask)
+        ]
+        text = dialect.render(truth.turns[-1].parts, truth.photo.size_wh)
+        lines.append({"id": truth.id, "text": text, "masks": masks})
+    out = tmp_path / "predictions.jsonl"
+    answers = written(tmp_path / "answers.jsonl", lines)
+    assert bench("convert", answers, "--dialect", "glamm", "--data", data, "--out", out).exit_code == 0
+    assert score(out, data, tmp_path / "scored", "--suite", "seg").exit_code == 0
+    (seg,) = read_results(tmp_path / "scored").suites
+    assert (seg.n, seg.invalid, seg.missing, seg.value) == (len(lines), 0, 0, 1.0)
 
 
 def test_twice_the_same_bytes_over_what_was_there(data: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_card(dialect: Dialect) -> None:
 
 
 @each_dialect
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_what_is_written_reads_back_within_the_grid(dialect: Dialect, data: st.DataObject) -> None:
     for kind in dialect.writes:
@@ -102,8 +102,19 @@ def test_what_is_written_reads_back_within_the_grid(dialect: Dialect, data: st.D
         assert found.faults == ()
         wanted = [(one.concept, one.kind, len(one.references)) for one in parts if isinstance(one, Triplet)]
         assert [(one.concept, one.kind, len(one.references)) for one in found.triplets()] == wanted
-        for true, got in zip(units_of(parts), units_of(found.parts), strict=True):
-            assert close(dialect, true, got), (true, got, said.text)
+        assert_alike(dialect, parts, found.parts)
+
+
+def assert_alike(dialect: Dialect, true: Parts, got: Parts) -> None:
+    """The same units; points of a phrase in any order (Molmo sorts them)."""
+    left, right = list(units_of(true)), list(units_of(got))
+    assert len(left) == len(right)
+    for index, one in enumerate(left):
+        if isinstance(one, Point):
+            place = next(n for n, other in enumerate(right) if close(dialect, one, other))
+            right.pop(place)
+        else:
+            assert close(dialect, one, right[index]), (one, right[index])
 
 
 def close(dialect: Dialect, true: Unit | None, got: Unit | None) -> bool:
@@ -117,7 +128,8 @@ def close(dialect: Dialect, true: Unit | None, got: Unit | None) -> bool:
             pairs = zip(true.point_xy, got.point_xy, strict=True)
         case _:
             return False
-    assert grid is not None
+    if grid is None:
+        return all(abs(a - b) < 1e-6 for a, b in pairs)
     for index, (a, b) in enumerate(pairs):
         side = max(SIZE_WH) if grid.square else SIZE_WH[index % 2]
         scale = grid.scale or side
@@ -138,9 +150,8 @@ def test_a_thousand_marks(dialect: Dialect) -> None:
         parts = answer(kind, *corners)
         found = heard(dialect, spoken(dialect, dialect.render(parts, SIZE_WH), units_of(parts)))
         assert found.faults == ()
-        pairs = list(zip(units_of(parts), units_of(found.parts), strict=True))
-        assert len(pairs) == 1000
-        assert all(close(dialect, true, got) for true, got in pairs)
+        assert len(units_of(found.parts)) == 1000
+        assert_alike(dialect, parts, found.parts)
 
 
 @each_dialect
@@ -192,7 +203,7 @@ def test_the_marks_of_trp_are_no_marks_here(dialect: Dialect, token: str) -> Non
         assert found.triplets() == ()
         assert "trp mark" in found.faults
     text, beside = example(dialect)
-    for place in range(0, len(text), 3):  # in the midst of the dialect's own marks: no way out of them either
+    for place in range(0, len(text), 7):  # in the midst of the dialect's own marks: no way out of them either
         heard(dialect, spoken(dialect, text[:place] + token + text[place:], beside))
     found = heard(dialect, spoken(dialect, text.replace("umbrella", f"um{token}brella"), beside))
     if "umbrella" in text:
@@ -204,7 +215,7 @@ def test_marks_inside_marks_and_in_any_order(dialect: Dialect) -> None:
     text, beside = example(dialect)
     pieces = re.findall(r"<[^<>]*>|[\[\]{}()]+|[^<>\[\]{}()]+", text)
     rng = random.Random(0)
-    for _ in range(300):
+    for _ in range(120):
         shuffled = "".join(rng.choice(pieces) for _ in range(rng.randint(1, 30)))
         heard(dialect, spoken(dialect, shuffled, beside))
     for place in range(0, len(text), 5):
@@ -212,7 +223,7 @@ def test_marks_inside_marks_and_in_any_order(dialect: Dialect) -> None:
 
 
 @each_dialect
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_text_is_read(dialect: Dialect, data: st.DataObject) -> None:
     text, _ = example(dialect)

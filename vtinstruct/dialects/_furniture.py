@@ -1,4 +1,4 @@
-"""What dialects share: putting an answer together, walking through a text's marks, and writing parts down.
+"""What dialects share in reading: putting an answer together, and walking through a text's marks.
 
 All patterns here and in the dialects use possessive repeats and stop at the next mark, so that a text of openings without
 ends takes time linear in its length.
@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from vtinstruct.dialect import UNNAMED, Grid, Heard, NotSayable, SizeWH, Spoken
-from vtinstruct.dialogue import Part, Parts, Prompt, Reference, Triplet
+from vtinstruct.dialect import UNNAMED, Heard, SizeWH, Spoken
+from vtinstruct.dialogue import Part, Reference, Triplet
 from vtinstruct.trp import RESERVED, join_parts
 from vtinstruct.units import Box, Point, Unit, UnitKind
 
@@ -20,11 +20,8 @@ REACH = 1e6  # pixels; what lies farther is no position in a photo
 _TRP = re.compile("|".join(re.escape(token) for token in RESERVED))
 _SPACES = re.compile(r"\s+")
 _PARTIAL = re.compile(r"<[^<>\s]{0,40}\Z")
-_CLAUSE = re.compile(r".*[.,;:!?\n]", re.DOTALL)
+CLAUSE = re.compile(r".*[.,;:!?\n]", re.DOTALL)
 _MORE = re.compile(r"(?:[\s,;&]|\band\b)*", re.IGNORECASE)
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 class Reading:
@@ -39,7 +36,8 @@ class Reading:
 
     def fault(self, reason: str) -> None:
         """Something is wrong; `reason` is a key of `dialect.TEXT_FAULTS` or `UNIT_FAULTS`."""
-        self._faults.append(reason)
+        if reason != "truncated" or reason not in self._faults:  # a text ends once
+            self._faults.append(reason)
 
     def words(self, text: str) -> None:
         """Text that is no mark."""
@@ -125,7 +123,7 @@ class _Open:
 class Marks:
     """A dialect's marks in running text: `whole` a complete element; `debris` any piece of one, which outside of a complete
     element is a fault; `unfinished` an element that the text's end cuts off (ends in `\\Z`); `tokens` marks in angle brackets,
-    which the end may cut too."""
+    which the end may cut too, those with a number in them up to the number."""
 
     whole: re.Pattern[str]
     debris: re.Pattern[str]
@@ -144,6 +142,19 @@ def listen(spoken: Spoken, marks: Marks, element: Callable[[Reading, re.Match[st
     return reading.finish()
 
 
+def listen_labelled(spoken: Spoken, marks: Marks, element: Callable[[Reading, str, re.Match[str]], None]) -> Heard:
+    """Read labels with marks behind them: all words since the last mark, of any kind, are the label."""
+    reading, at = Reading(spoken), 0
+    for match in marks.whole.finditer(spoken.text):
+        gap = spoken.text[at : match.start()]
+        start = max(gap.rfind("<"), gap.rfind(">")) + 1
+        _gap(reading, gap[:start], marks)
+        element(reading, gap[start:], match)
+        at = match.end()
+    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
+    return reading.finish()
+
+
 def listen_behind(spoken: Spoken, marks: Marks, kind_of: Callable[[re.Match[str]], tuple[UnitKind, Units]]) -> Heard:
     """Read running text whose marks stand behind their phrase without saying where it begins: it is what stands between the
     mark and the last punctuation or mark before it. A mark with nothing but "and" before it belongs to the same phrase."""
@@ -154,7 +165,7 @@ def listen_behind(spoken: Spoken, marks: Marks, kind_of: Callable[[re.Match[str]
         units = [unit_of(reading, *one) for one in read]
         more = at > 0 and _MORE.fullmatch(gap) is not None and reading.more(kind, units)
         if not more:
-            clause = _CLAUSE.match(gap)
+            clause = CLAUSE.match(gap)
             start = clause.end() if clause else 0
             start += len(gap) - start - len(gap[start:].lstrip())
             _gap(reading, gap[:start], marks)
@@ -173,7 +184,9 @@ def _gap(reading: Reading, text: str, marks: Marks) -> None:
 def _uncut(reading: Reading, tail: str, marks: Marks) -> str:
     """The rest of a text without the element that its end cuts off."""
     begun = _PARTIAL.search(tail, max(0, len(tail) - 60))
-    cut = begun is not None and any(token.startswith(begun[0]) for token in marks.tokens)
+    cut = begun is not None and any(
+        token.startswith(begun[0]) or begun[0].rstrip("0123456789") == token for token in marks.tokens
+    )
     if begun is not None and cut:
         tail = tail[: begun.start()]
     unfinished = marks.unfinished.search(tail)
@@ -223,48 +236,3 @@ def floats(texts: Iterable[str]) -> list[float]:
         except ValueError:
             found.append(math.nan)
     return found
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def written(parts: Parts, own_marks: re.Pattern[str], say: Callable[[Triplet], str], kinds: Iterable[UnitKind]) -> str:
-    """Running text: words as they are, each triplet as `say` writes it. Raises `NotSayable`."""
-    found: list[str] = []
-    for part in parts:
-        words = part.concept if isinstance(part, Triplet) else part
-        if isinstance(words, Prompt) or own_marks.search(words):
-            raise NotSayable("words that hold the dialect's own marks")
-        if isinstance(part, Triplet):
-            sayable(part, kinds)
-            found.append(say(part))
-        else:
-            found.append(words)
-    return "".join(found)
-
-
-def sayable(triplet: Triplet, kinds: Iterable[UnitKind]) -> None:
-    """Raise `NotSayable` on a triplet of another unit, one that names nothing here, or one without geometry."""
-    if triplet.kind not in kinds:
-        raise NotSayable(f"a {triplet.kind} has no form")
-    if not triplet.references:
-        raise NotSayable("a phrase that names nothing here has no form")
-    if any(reference.unit is None for reference in triplet.references):
-        raise NotSayable("a reference without geometry")
-
-
-def shares_of(unit: Unit | None, size_wh: SizeWH) -> list[float]:
-    """A box or a point as shares of the photo's sides. Raises `NotSayable` on anything else."""
-    match unit:
-        case Box():
-            values: Sequence[float] = unit.box_xyxy
-        case Point():
-            values = unit.point_xy
-        case _:
-            raise NotSayable("geometry that is no box and no point")
-    return [value / size_wh[index % 2] for index, value in enumerate(values)]
-
-
-def numbers_of(unit: Unit | None, grid: Grid, size_wh: SizeWH) -> list[int]:
-    """A box or a point as numbers of a grid."""
-    return [grid.number(share) for share in shares_of(unit, size_wh)]

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from vtinstruct.dialect import Heard, NotSayable, Spoken
-from vtinstruct.dialects._furniture import Read, Reading, sayable, unit_of
+from vtinstruct.dialect import Heard, Spoken
+from vtinstruct.dialects._furniture import Read, Reading, unit_of
+from vtinstruct.dialects._saying import triplets_alone
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit, UnitKind
 
@@ -22,6 +23,8 @@ COUNTS: Mapping[UnitKind, int] = {"box": 4, "point": 2}
 # An object without objects in it. It always matches once a brace opens, and takes all it looked at: linear. A string ends
 # at the line's end: a quote that is missing costs its own object only.
 _OBJECT = re.compile(r'\{(?:[^{}"]++|"(?:[^"\\\n]|\\.)*+")*+(?:(\})|"(?:[^"\\\n]|\\.)*+\\?\Z)?')
+_NEVER = re.compile(r"(?!)")
+_BRACES = re.compile(r"[{}]")
 _FENCE = re.compile(r"```(?:json)?")
 _EDGE = " \t\r\n,[]"
 
@@ -82,18 +85,14 @@ def _object(reading: Reading, text: str, place: Place) -> None:
 
 def write_list(parts: Parts, number: Callable[[Unit | None], list[int]]) -> str:
     """The list in its fence; words alone where an answer has no phrase. Raises `NotSayable`."""
-    triplets = [part for part in parts if isinstance(part, Triplet)]
-    if not triplets:
-        words = "".join(part for part in parts if isinstance(part, str))
-        if "{" in words:
-            raise NotSayable("words that hold the dialect's own marks")
-        return words
-    objects: list[str] = []
-    for triplet in triplets:
-        if triplet.references:
-            sayable(triplet, KEYS)
-        for reference in triplet.references:
-            known = {KEYS[triplet.kind]: number(reference.unit), "label": triplet.concept}
-            objects.append("\t" + json.dumps(known, ensure_ascii=False))
+
+    def say(triplet: Triplet) -> str:
+        known = ({KEYS[triplet.kind]: number(one.unit), "label": triplet.concept} for one in triplet.references)
+        return ",\n".join("\t" + json.dumps(one, ensure_ascii=False) for one in known)
+
+    listed = any(isinstance(part, Triplet) for part in parts)
+    objects = triplets_alone(parts, _NEVER if listed else _BRACES, say, KEYS)  # a label is quoted
+    if not listed:
+        return "".join(objects)
     inner = ",\n".join(objects)
     return f"```json\n[\n{inner}\n]\n```" if objects else "[]"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import floats, numbers_of, written
+from vtinstruct.dialects._furniture import floats
 from vtinstruct.dialects._ref_box import DEBRIS, NUMBER, read_ref_box
+from vtinstruct.dialects._saying import numbers_of, written
 from vtinstruct.dialogue import Parts, Triplet
 
 GRID = Grid(1000, 1000)

@@ -14,8 +14,9 @@ import math
 from collections.abc import Sequence
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Read, box_of, point_of, shares_of
+from vtinstruct.dialects._furniture import Read, box_of, point_of
 from vtinstruct.dialects._json_list import read_list, write_list
+from vtinstruct.dialects._saying import shares_of
 from vtinstruct.dialogue import Parts
 from vtinstruct.units import Unit, UnitKind
 

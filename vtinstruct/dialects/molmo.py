@@ -1,0 +1,71 @@
+"""Molmo: `<point x="10.5" y="20.0" alt="dog">dog</point>`, percent of the photo's sides with one decimal; several points of a
+phrase in `<points x1= y1= x2= y2= ...>`; "There are none." where nothing is there.
+
+Source: github.com/allenai/molmo, `olmo/data/data_formatter.py` (`points_to_text`, `format_points`: rounded, sorted by x and then
+y) and its `extract_points` (a number above 100 is no answer).
+"""
+
+from __future__ import annotations
+
+import re
+
+from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
+from vtinstruct.dialects._furniture import Marks, Read, Reading, floats, listen, point_of, unit_of
+from vtinstruct.dialects._saying import numbers_of, written
+from vtinstruct.dialogue import Parts, Triplet
+
+GRID = Grid(1000, 1000)
+NONE = "There are none."
+_INSIDE = r'(?:[^<>"]++|"[^"<]*+")*+'
+_MARKS = Marks(
+    re.compile(rf"<points?\b({_INSIDE})>([^<]*+)</points?>"),
+    re.compile(r"</?points?\b"),
+    re.compile(rf'<points?\b{_INSIDE}(?:"[^"<]*+|>[^<]*+)?\Z'),
+    ("<points", "</points>", "</point>"),
+)
+_POINT = re.compile(r'\bx([0-9]*+)\s*+=\s*+"([^"<>]*+)"\s*+y([0-9]*+)\s*+=\s*+"([^"<>]*+)"')
+_ALT = re.compile(r'\balt\s*+=\s*+"([^"<]*+)"')
+
+
+def read(spoken: Spoken) -> Heard:
+    """Phrases with their points, words where they stand."""
+
+    def element(reading: Reading, match: re.Match[str]) -> None:
+        points = [(one[1], one[3]) for one in _POINT.findall(match[1])]
+        units = [unit_of(reading, *_point(floats(point), spoken.size_wh)) for point in points]
+        alt = _ALT.search(match[1])
+        words = match[2] if match[2].strip() or alt is None else alt[1]
+        reading.phrase(words, "point", units if points else [unit_of(reading, None, "unreadable")])
+
+    return listen(spoken, _MARKS, element)
+
+
+def _point(percent: list[float], size_wh: SizeWH) -> Read:
+    if not all(0 <= value <= 100 for value in percent):
+        return None, "beyond the grid"
+    return point_of([value / 100 for value in percent], size_wh)
+
+
+def render(parts: Parts, size_wh: SizeWH) -> str:
+    """Running text with the marks of Molmo."""
+    triplets = [part for part in parts if isinstance(part, Triplet)]
+    if triplets and all(one.kind == "point" and not one.references for one in triplets):
+        return NONE
+
+    def say(triplet: Triplet) -> str:
+        points = sorted(numbers_of(reference.unit, GRID, size_wh) for reference in triplet.references)
+        percent = [(f"{x / 10:.1f}", f"{y / 10:.1f}") for x, y in points]
+        if len(percent) == 1:
+            (x, y) = percent[0]
+            return f'<point x="{x}" y="{y}" alt="{triplet.concept}">{triplet.concept}</point>'
+        marks = " ".join(f'x{n}="{x}" y{n}="{y}"' for n, (x, y) in enumerate(percent, start=1))
+        return f'<points {marks} alt="{triplet.concept}">{triplet.concept}</points>'
+
+    return written(parts, re.compile(r'[<>"]'), say, ("point",))
+
+
+DIALECT = Dialect(
+    "molmo", "Molmo, <point>", "github.com/allenai/molmo, olmo/data/data_formatter.py",
+    "percent of the photo's sides, one decimal, rounded; read as they are", GRID, ("point",), ("point",),
+    "the order of a phrase's points; boxes, masks", read, render,
+)  # fmt: skip
