@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real data (when it is there), a browser (likewise), and how hypothesis runs."""
+"""What all tests share: the folder of real data, METEOR's tables, a browser (each when it is there), and how hypothesis runs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture
+def meteor_data() -> None:
+    """For tests that want METEOR's number: its language data, which a package carries; skips where that is not installed."""
+    pytest.importorskip("pycocoevalcap", reason="METEOR's language data (pycocoevalcap) is not installed")
+
+
+@pytest.fixture(autouse=True)
+def no_meteor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """METEOR's tables take two seconds to read and its program ten to start: tests without `meteor_data` find none."""
+    if "meteor_data" not in request.fixturenames:
+        monkeypatch.setattr("benchmarks.meteor.package.PACKAGE", "what_tests_do_not_look_for")
 
 
 @pytest.fixture(scope="session")

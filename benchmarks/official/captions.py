@@ -21,7 +21,7 @@ from benchmarks.scorers._words import consensus
 
 
 def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Table:
-    """BLEU-1 to 4, METEOR (with the official engine), ROUGE-L and CIDEr of a result file. Raises `OfficialError`."""
+    """BLEU-1 to 4, METEOR (where its data is), ROUGE-L and CIDEr of a result file. Raises `OfficialError`."""
     references: dict[int | str, list[list[str]]] = {}
     annotated, found = table_of(annotations, "annotations"), rows_of(read_json(results), str(results))
     kind = check_ids(annotated, f"{annotations}: annotations", "image_id")

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.meteor import MeteorError, Tokens, meteor, program
 from benchmarks.scorer import Setting
-from benchmarks.scorers._meteor import MeteorError, meteor
-from benchmarks.scorers._ngrams import Tokens, cider_d
+from benchmarks.scorers._ngrams import cider_d
 
 FEW_PHOTOS = "document frequencies are those of the scored references; with few photos CIDEr-D is low and unstable"
-NO_METEOR = "METEOR is null: only the official program computes it, with --engine official, Java and pycocoevalcap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +27,16 @@ class Consensus:
 
 
 def consensus(said: Sequence[Tokens], references: Sequence[Sequence[Tokens]], setting: Setting) -> Consensus:
-    """What captions (one a photo) and their references have in common; METEOR by the official engine only."""
-    official, why = _meteor(said, references, setting)
+    """What captions (one a photo) and their references have in common; by the official engine, METEOR's own program is asked."""
+    known, why = _meteor(said, references, setting)
     cider, corrected = (np.array(scores) for scores in cider_d(said, references))
-    return Consensus(cider, corrected, official, (FEW_PHOTOS, *why))
+    return Consensus(cider, corrected, known, (FEW_PHOTOS, *why))
 
 
 def _meteor(
     said: Sequence[Tokens], references: Sequence[Sequence[Tokens]], setting: Setting
 ) -> tuple[float | None, tuple[str, ...]]:
-    if setting.engine != "official":
-        return None, (NO_METEOR,)
     try:
-        return meteor(said, references), ()
+        return (program.meteor if setting.engine == "official" else meteor)(said, references), ()
     except MeteorError as error:
         return None, (f"METEOR is null: {error}",)

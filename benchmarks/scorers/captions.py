@@ -2,9 +2,9 @@
 everything people said.
 
 BLEU-1..4, ROUGE-L and CIDEr-D against all references of a sample, after the official tokenisation; definitions and sources
-in `_ngrams.py` and `_ptb.py`. METEOR is the official program's own number (`_meteor.py`). The answer's words are its text
-without TRP marks (a triplet reads as its concept). A missing answer is the empty caption. Numbers are 0..1 except CIDEr-D,
-which is 0..10 (papers print it x 100 as 0..1000).
+in `_ngrams.py` and `_ptb.py`. METEOR's number needs data that another package carries (`benchmarks/meteor`). The answer's
+words are its text without TRP marks (a triplet reads as its concept). A missing answer is the empty caption. Numbers are 0..1
+except CIDEr-D, which is 0..10 (papers print it x 100 as 0..1000).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ METRICS = (
     Metric("CIDEr-D[corrected]", "the same, counting one photo more than there are: few photos do not weigh words 0"),
     *(Metric(f"BLEU-{n}", f"corpus BLEU up to {n}-grams, closest reference length") for n in range(1, 5)),
     Metric("ROUGE-L", "F-measure (beta 1.2) of the longest common subsequence"),
-    Metric("METEOR", "official program (Java), with --engine official only"),
+    Metric("METEOR", "version 1.5, English; null without the data that pycocoevalcap carries"),
 )
 
 

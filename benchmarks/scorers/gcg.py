@@ -63,7 +63,7 @@ METRICS = (
     Metric(f"AP50{SCRIPT}", "the same with all confidences 1, in the order said"),
     Metric("CIDEr-D", "of the caption's words, 0..10"),
     Metric("CIDEr-D[corrected]", "the same, counting one photo more than there are"),
-    Metric("METEOR", "official program (Java), with --engine official only"),
+    Metric("METEOR", "version 1.5, English; null without the data that pycocoevalcap carries"),
 )
 
 

@@ -24,9 +24,3 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset of `road.samples`, on disk."""
     root = tmp_path_factory.mktemp("dataset") / "made"
     return write_dataset(root, samples(root), vocabulary_of(COCO))
-
-
-@pytest.fixture
-def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    """METEOR's program takes ten seconds to start: where the official engine is asked for other numbers, there is none."""
-    monkeypatch.setattr("benchmarks.scorers._meteor.shutil.which", lambda name: None)

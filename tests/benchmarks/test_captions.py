@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.scorer import Setting
-from benchmarks.scorers._meteor import MeteorError, meteor
+from benchmarks.scorer import Engine, Setting
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import PUNCTUATION, tokens
-from benchmarks.scorers._words import NO_METEOR, consensus
+from benchmarks.scorers._words import FEW_PHOTOS, consensus
 from benchmarks.scorers.captions import reason_of
 
 # [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
@@ -127,33 +126,24 @@ def test_one_photo_more_gives_few_photos_weight() -> None:
     assert plain == pytest.approx(more, rel=1e-2)
 
 
-@pytest.mark.slow
-def test_meteor_is_the_official_number(tiny_coco: Callable[[str], dict[str, Any]]) -> None:
-    official()
-    if shutil.which("java") is None:
-        pytest.skip("METEOR needs Java")
-    from pycocoevalcap.meteor.meteor import Meteor
-
-    by_photo: dict[int, list[list[str]]] = {}
-    for one in tiny_coco("captions_val2017.json")["annotations"]:
-        by_photo.setdefault(one["image_id"], []).append(tokens(one["caption"]))
-    said, references = [c[0] for c in by_photo.values()], [c[1:] for c in by_photo.values()]
-    said[3] = []  # a model may say nothing
-    program = Meteor()
-    texts = {n: [" ".join(r) for r in several] for n, several in enumerate(references)}
-    theirs, _ = program.compute_score(texts, {n: [" ".join(s) or " "] for n, s in enumerate(said)})
-    for pipe in (program.meteor_p.stdout, program.meteor_p.stderr):
-        pipe.close()
-    assert meteor(said, references) == theirs
-    assert 0.1 < theirs < 0.6
-
-
-def test_meteor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MeteorError, match="needs pycocoevalcap"):
-        meteor([["a"]], [[["a"]]])
-    words = consensus([["a"]], [[["a"]]], Setting(engine="official"))
+@pytest.mark.parametrize("engine", ["hotcoco", "official"])
+def test_meteor_says_what_is_missing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.meteor.package.PACKAGE", "pycocoevalcap")
+    monkeypatch.setattr("benchmarks.meteor.package.find_spec", lambda name: None)
+    words = consensus([["a"]], [[["a"]]], Setting(engine=engine))
     assert words.meteor is None
-    assert "METEOR is null: METEOR needs pycocoevalcap" in words.remarks[1]
-    words = consensus([["a"]], [[["a"]]], Setting())
-    assert (words.meteor, words.remarks[1]) == (None, NO_METEOR)
+    assert (
+        words.remarks[1] == "METEOR is null: METEOR needs pycocoevalcap: pip install 'vt-instruct[official]' is right"
+    )
+
+
+@pytest.mark.usefixtures("meteor_data")
+def test_meteor_is_there_with_its_data_and_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    said, references = [["a", "dog", "runs"], []], [[["two", "dogs", "run"], ["a", "puppy"]], [["a", "cat"]]]
+    words = consensus(said, references, Setting())
+    assert words.meteor == pytest.approx(0.050955414012738856, rel=4e-16, abs=0)  # the official program's own
+    assert words.remarks == (FEW_PHOTOS,)
+    assert consensus(said, references, Setting(engine="official")).remarks[1] == (
+        "METEOR is null: METEOR needs Java: a `java` on the path is right"
+    )

@@ -44,7 +44,6 @@ def test_kept_rows_give_the_numbers_again(data: Path, tmp_path: Path) -> None:
     assert rescore(results, tmp_path) == results
 
 
-@pytest.mark.usefixtures("no_java")
 def test_engines_agree(data: Path, tmp_path: Path) -> None:
     predictions = perfect(data, tmp_path / "predictions.jsonl")
     assert score(predictions, data, tmp_path / "fast").exit_code == 0

@@ -120,7 +120,6 @@ def test_the_best_pairs_are_found(pair: np.ndarray) -> None:
     assert 0 <= greedy_miou(iou) <= 1
 
 
-@pytest.mark.usefixtures("no_java")
 @pytest.mark.parametrize("kind", ["mask", "box"])
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("engine", ["hotcoco", "official"])
