@@ -138,8 +138,10 @@ def _cosines(own: Weights, norms: list[float], other: Weights, other_norms: list
     found = np.zeros(ORDERS)
     for order in range(ORDERS):
         theirs = other[order]
-        # clipped: saying a word more often than the reference does not help
-        shared = sum(min(w, theirs[g]) * theirs[g] for g, w in own[order].items() if g in theirs)
+        shared = 0.0  # clipped: saying a word more often than the reference does not help
+        for gram, weight in own[order].items():
+            if gram in theirs:
+                shared += min(weight, theirs[gram]) * theirs[gram]  # a loop, as the original's: `sum` may compensate
         if norms[order] and other_norms[order]:
             found[order] = shared / (norms[order] * other_norms[order])
     return found
