@@ -95,7 +95,7 @@ def _stacks(annotations: Path, results: Path) -> Iterator[tuple[str, Floats, Flo
 def _stack(path: Path) -> NDArray[Any]:
     try:
         whole: Any = np.load(path, allow_pickle=False, mmap_mode="r") if path.suffix == ".npy" else None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a torn header is read as Python text, and fails as such
         raise OfficialError(f"{path}: {error}; an array of (maps, height, width) is right") from error
     if whole is None or whole.ndim != 3 or not np.issubdtype(whole.dtype, np.number):
         raise OfficialError(

@@ -57,7 +57,7 @@ def _read(path: Path) -> Sessions:
     if path.suffix == ".npy":
         try:
             whole: Any = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # a torn header is read as Python text, and fails as such
             raise OfficialError(f"{path}: {error}; an array of (sessions, clicks) is right") from error
         if whole.ndim != 2 or not np.issubdtype(whole.dtype, np.number):
             raise OfficialError(

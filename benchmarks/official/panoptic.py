@@ -164,7 +164,7 @@ def _official(pictures: Pictures) -> dict[str, Any]:
         # it prints how far it is, and a traceback before it raises
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             stat = api.pq_compute_single_core(0, pictures.pairs, *map(str, pictures.folders), pictures.categories)
-    except (KeyError, OSError, ValueError) as error:
+    except Exception as error:  # decoders raise whatever a broken picture makes them trip over
         raise OfficialError(f"{pictures.results}: {error}") from error
     got: dict[str, Any] = {"per_class": {}}
     for group, thing in (("All", None), ("Things", True), ("Stuff", False)):

@@ -21,7 +21,7 @@ from pycocotools.cocoeval import COCOeval
 
 from benchmarks.depth import MEANINGS
 from benchmarks.engine import average_precision_of_lists
-from benchmarks.official import OfficialError, Table, coco, depth, lvis, miou, panoptic
+from benchmarks.official import OfficialError, Table, coco, depth, lvis, miou, noc, panoptic
 from benchmarks.originals import OriginalMissing, lvis_api, panoptic_api
 from tests.benchmarks.made import made_coco
 from tests.benchmarks.road import bench
@@ -711,6 +711,37 @@ def test_alignments_undo_what_they_fit(tmp_path: Path) -> None:
         plain = depth(tmp_path / "gt", tmp_path / folder).numbers["AbsRel[none,80m,none]"]
         assert plain is not None
         assert plain > 0.1
+
+
+TORN = b"\x93NUMPY\x01\x00\x16\x00{'descr': ('<f8', 'sh\n" + bytes(64)
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in")  # the original leaves a broken picture open
+def test_torn_arrays_and_pictures_are_refused_in_one_line(tmp_path: Path) -> None:
+    for name in ("gt", "dt"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "1.npy", np.ones((4, 4)))
+        np.save(tmp_path / f"{name}.npy", np.ones((1, 4, 4)))
+    (tmp_path / "dt/1.npy").write_bytes(TORN)
+    (tmp_path / "dt.npy").write_bytes(TORN)
+    for work in (
+        lambda: depth(tmp_path / "gt.npy", tmp_path / "dt.npy"), lambda: depth(tmp_path / "gt", tmp_path / "dt"),
+        lambda: noc(tmp_path / "dt.npy"),
+    ):  # fmt: skip
+        with pytest.raises(OfficialError) as caught:
+            work()
+        assert "\n" not in str(caught.value)
+    folder = tmp_path / "panoptic"
+    folder.mkdir()
+    *paths, _, found_folder, _, found = panoptic_files(folder, 3)
+    picture = found_folder / found["annotations"][0]["file_name"]
+    whole = picture.read_bytes()
+    for broken in (whole[:40], whole[:-40], b"", whole.replace(b"IHDR", b"IHDX")):
+        picture.write_bytes(broken)
+        for engine in ("hotcoco", "official"):
+            with pytest.raises(OfficialError) as caught:
+                panoptic(*paths[:2], engine=engine)
+            assert "\n" not in str(caught.value)
 
 
 def test_depth_that_does_not_fit_is_refused(tmp_path: Path) -> None:
