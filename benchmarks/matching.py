@@ -112,6 +112,13 @@ def ranking(truth: Instances, found: Instances) -> Ranking:
     return Ranking(order, group, np.arange(order.size) - np.flatnonzero(first)[group])
 
 
+def by_class(score: Floats, category: Ints) -> Ints:
+    """The order by class (numbers from 0), then by falling score, then as they are."""
+    falling = np.argsort(-score, kind="stable")
+    small = category.max(initial=0) < 1 << 16  # numpy sorts short numbers by their digits, twenty times faster
+    return falling[np.argsort((category.astype(np.uint16) if small else category)[falling], kind="stable")]
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Who took whom: found (N,) the found instances with candidates, ascending; truth (N, A, K) index of the truth that each

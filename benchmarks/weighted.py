@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from benchmarks.columns import Instances
-from benchmarks.matching import AREAS, RECALLS, Bools, Floats, Ints, Pairs, ranking, take
+from benchmarks.matching import AREAS, RECALLS, Bools, Floats, Ints, Pairs, by_class, ranking, take
 
 THRESHOLDS = 10
 # Recall levels k that a recall of exactly k / 100 does not reach, because numpy's 0.01 * k lies above it.
@@ -112,7 +112,7 @@ def weighable(
     hit = (taken.truth >= 0) & ~spared
 
     category = np.searchsorted(classes, found.category[order])
-    by_score = _by_class(found.score[order], category)
+    by_score = by_class(found.score[order], category)
     order, category, place = order[by_score], category[by_score], place[by_score]
     touched = np.full(len(found), -1, dtype=np.int64)  # its row in `hit` and `spared`
     touched[taken.found] = np.arange(taken.found.size)
@@ -145,15 +145,6 @@ def weighable(
     return Weighable(rules.names, names, classes.size, tuple(curves), truths, tuple(few), groups)
 
 
-def _by_class(score: Floats, category: Ints) -> Ints:
-    """By class, then by falling score, then as they are."""
-    falling = np.argsort(-score, kind="stable")
-    small = (
-        category.astype(np.uint16) if category.max(initial=0) < 1 << 16 else category
-    )  # numpy sorts short ones by digits
-    return falling[np.argsort(small[falling], kind="stable")]
-
-
 def _counts(rows: Ints, photos: Ints, height: int, width: int) -> Any:
     return csr_array((np.ones(rows.size, dtype=np.float32), (rows, photos)), shape=(height, width))
 
@@ -171,7 +162,7 @@ def _curve(
     plain[near] = False
     before = np.searchsorted(near, np.flatnonzero(plain))  # the walked one that each plain miss stands before
     misses = np.flatnonzero(plain)[before < near.size]
-    always = counted.all(axis=1)
+    always = np.logical_and.reduce(counted, axis=1)
     own = np.flatnonzero(always)
     rows = np.concatenate([before[before < near.size], own])
     steady = _counts(rows, np.concatenate([row[misses], row[near[own]]]), near.size, photos)

@@ -56,7 +56,8 @@ def hotcoco(folder: Path, suite: str, iou_type: str) -> Callable[[], Numbers]:
         if "lvis" in suite:
             evaluator: Any = engine.LVISeval(truth, found, iou_type)
             evaluator.run()
-            return list(evaluator.get_results().values())
+            got = evaluator.get_results()
+            return [got[name] for name in evaluator.metric_keys()]  # in lvis-api's order
         evaluator = engine.COCOeval(truth, found, iou_type)
         evaluator.evaluate()
         evaluator.accumulate()
