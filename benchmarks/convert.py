@@ -14,10 +14,11 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks.dataset import Dataset
 from benchmarks.score import file_digest
 from benchmarks.scorer import answered_turn
 from benchmarks.truths import Truths
@@ -50,7 +51,13 @@ class Converted:
 
 
 def convert(
-    answers: Path, dialect: Dialect, truths: Truths, dataset: str, out: Path, model: str, tell: Callable[[str], None]
+    answers: Path,
+    dialect: Dialect,
+    truths: Truths,
+    dataset: Dataset,
+    out: Path,
+    model: str,
+    tell: Callable[[str], None],
 ) -> Converted:
     """Convert `answers` to `out`, whole or not at all; `tell` gets one line for every line that is left out. Raises
     `PredictionsError` when nothing can be converted or a sample is answered twice, and `OSError`."""
@@ -58,10 +65,10 @@ def convert(
     part = out.with_name(f".{out.name}.part")
     part.unlink(missing_ok=True)
     said = {"dialect": dialect.name, "coordinates": dialect.coordinates, "answers_sha256": file_digest(answers)}
-    header = Header(model, dataset, generation={"converted": said}, versions={"vtinstruct": VERSION})
+    header = Header(model, dataset.hash, generation={"converted": said}, versions={"vtinstruct": VERSION})
     try:
         with PredictionsWriter(part, header) as writer:
-            for prediction in _predictions(answers, dialect, truths, done, tell):
+            for prediction in _predictions(answers, dialect, truths, dataset, done, tell):
                 if (prediction.id, prediction.turn) in writer.done:
                     raise PredictionsError(
                         f"{answers}: line {done.lines}: answers {prediction.id!r:.100} twice; one answer a sample is right"
@@ -79,8 +86,10 @@ def convert(
 
 
 def _predictions(
-    answers: Path, dialect: Dialect, truths: Truths, done: Converted, tell: Callable[[str], None]
+    answers: Path, dialect: Dialect, truths: Truths, dataset: Dataset, done: Converted, tell: Callable[[str], None]
 ) -> Iterator[Prediction]:
+    classes: dict[tuple[str, str], Mapping[int, str]] = {}
+
     def left_out(reason: str, number: int, detail: str) -> None:
         done.left_out[reason] += 1
         done.first.setdefault(reason, number)
@@ -95,6 +104,10 @@ def _predictions(
             fields = _fields(line)
             truth = _truth(fields, truths)
             spoken = _spoken(fields, truth, dialect)
+            where = (truth.source, truth.split)
+            if where not in classes:
+                classes[where] = {n: category.name for n, category in dataset.by_id(*where).items()}
+            spoken = replace(spoken, classes=classes[where])
         except LineError as error:
             left_out(error.args[0], number, error.args[1])
             continue

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         def tell(line: str) -> None:
             screen.print(f"[yellow]left out[/yellow] {escape(line)}", soft_wrap=True, highlight=False)
 
-        _show(convert(answers, chosen, truths, dataset.hash, out, model or answers.stem, tell), screen)
+        _show(convert(answers, chosen, truths, dataset, out, model or answers.stem, tell), screen)
         screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
 
     @app.command("dialects")

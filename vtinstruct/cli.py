@@ -297,6 +297,9 @@ def export(
     photos: Annotated[
         bool, typer.Option("--photos", help="Write photos beside the JSON too; tars always hold them.")
     ] = False,
+    dialect: Annotated[
+        str, typer.Option(help="llava-json: answers as that model writes them; `refvlm-bench dialects`.")
+    ] = "",
 ) -> None:
     """Write a dataset in a format that other trainers read. What it cannot carry is counted and said."""
     from rich.console import Console
@@ -309,7 +312,7 @@ def export(
         task = bar.add_task("exporting")
         done = run_export(
             folder, to, out, _names(tasks), _names(splits), photos,
-            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda done, total: bar.update(task, completed=done, total=total), dialect,
         )  # fmt: skip
     for what, counts in (("left out", done.left_out), ("noted", done.noted)):
         for reason, count in counts.items():

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vtinstruct import plugins
+from vtinstruct.dialect import dialect_named
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.manifest import DatasetError, Manifest, read_manifest
 from vtinstruct.photos import PhotoError, file_bytes
@@ -44,13 +45,15 @@ class Item:
 class Job:
     """What an export works on: the dataset at `root`, the folder `out` it fills, and whether photos are to be written too.
 
-    `left_out` counts what the format could not carry, `noted` what it carries in another form, both by reason.
+    `dialect` is how answers are to be said, where the format can say them in several ways ("": its own). `left_out` counts
+    what the format could not carry, `noted` what it carries in another form, both by reason.
     """
 
     root: Path
     manifest: Manifest
     out: Path
     photos: bool
+    dialect: str = ""
     left_out: Counter[str] = field(default_factory=Counter[str])
     noted: Counter[str] = field(default_factory=Counter[str])
     _opened: ExitStack = field(default_factory=ExitStack)
@@ -86,12 +89,13 @@ class Job:
 class Export:
     """A format. `name` is what `--to` says; `kinds` the unit kinds it is made for (only tasks that can answer with one of
     them are exported), or none when it takes every task; `write` takes the items, task by task within split by split, and
-    yields every file it has finished, relative to `job.out`."""
+    yields every file it has finished, relative to `job.out`. `dialects`: it can say answers in a model's own words."""
 
     name: str
     title: str
     kinds: frozenset[str]
     write: Callable[[Iterable[Item], Job], Iterator[str]]
+    dialects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Exported:
     files: tuple[str, ...]
     left_out: Mapping[str, int]
     noted: Mapping[str, int]
+    dialect: str = ""
 
 
 def formats() -> tuple[str, ...]:
@@ -128,10 +133,15 @@ def export(
     splits: Sequence[str] = (),
     photos: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    dialect: str = "",
 ) -> Exported:
     """Export the dataset at `root` to the new or empty folder `out`; `progress` is told rows done and rows in all. Raises
     `DatasetError` or `UnknownPlugin`, each with one line."""
     form, manifest = export_named(to), read_manifest(root)
+    if dialect:
+        dialect_named(dialect)
+        if not form.dialects:
+            raise DatasetError(f"{form.name} says answers in one way; --dialect goes with llava-json")
     chosen = _tasks(form, manifest, tasks)
     known = sorted({shard.split for shard in manifest.files})
     if unknown := [split for split in splits if split not in known]:
@@ -141,12 +151,12 @@ def export(
         raise DatasetError(f"{out}: is there already; a new or empty folder is right")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with closing(Job(root, manifest, out, photos)) as job:
+        with closing(Job(root, manifest, out, photos, dialect)) as job:
             rows = _Rows(job, chosen, wanted, progress)
             files = tuple(form.write(rows, job))
         done = Exported(
             form.name, manifest.content_hash, chosen, wanted, rows.read, files,
-            dict(sorted(job.left_out.items())), dict(sorted(job.noted.items())),
+            dict(sorted(job.left_out.items())), dict(sorted(job.noted.items())), dialect,
         )  # fmt: skip
         text = json.dumps(asdict(done), indent=1, ensure_ascii=False)
         (out / REPORT).write_text(text + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -17,7 +18,7 @@ from vtinstruct.answer_lines import Fault
 from vtinstruct.dialect import dialect_named
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.prediction import read_header, read_predictions
-from vtinstruct.units import Mask
+from vtinstruct.units import Box, Mask
 
 
 def truths(data: Path, task: str) -> list[Dialogue]:
@@ -85,6 +86,30 @@ def test_true_masks_beside_the_text_score_one(data: Path, tmp_path: Path) -> Non
     assert score(out, data, tmp_path / "scored", "--suite", "seg").exit_code == 0
     (seg,) = read_results(tmp_path / "scored").suites
     assert (seg.n, seg.invalid, seg.missing, seg.value) == (len(lines), 0, 0, 1.0)
+
+
+def test_a_detectors_results_by_number_of_class_score_one(data: Path, tmp_path: Path) -> None:
+    lines = []
+    for truth in truths(data, "det"):
+        found = [
+            {
+                "category_id": reference.category_id,
+                "bbox": [
+                    *reference.unit.box_xyxy[:2],
+                    *np.subtract(reference.unit.box_xyxy[2:], reference.unit.box_xyxy[:2]),
+                ],
+                "score": 0.5,
+            }
+            for _, _, reference in truth.references()
+            if isinstance(reference.unit, Box)
+        ]
+        lines.append({"id": truth.id, "text": json.dumps(found)})
+    out = tmp_path / "predictions.jsonl"
+    answers = written(tmp_path / "answers.jsonl", lines)
+    assert bench("convert", answers, "--dialect", "coco_json", "--data", data, "--out", out).exit_code == 0
+    assert score(out, data, tmp_path / "scored", "--suite", "det").exit_code == 0
+    (det,) = read_results(tmp_path / "scored").suites
+    assert (det.invalid, det.missing, det.value) == (0, 0, 1.0)
 
 
 def test_twice_the_same_bytes_over_what_was_there(data: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.benchmarks.made import coco_dialogues, dialogue, made_coco, vocabular
 from vtinstruct.build import Options, build, choose
 from vtinstruct.build.progress import Silent
 from vtinstruct.cli import main
+from vtinstruct.dialect import Spoken, dialect_named
 from vtinstruct.dialogue import Evaluation, Prompt, Reference, Triplet, Turn
 from vtinstruct.export import export
 from vtinstruct.exports import webdataset
@@ -30,9 +31,67 @@ from vtinstruct.exports.webdataset import row_from_json, row_to_json
 from vtinstruct.geometry import encode_mask, rle_box
 from vtinstruct.manifest import DatasetError, read_manifest
 from vtinstruct.photos import file_bytes
+from vtinstruct.plugins import UnknownPlugin
 from vtinstruct.rows import dialogue_from_row
 from vtinstruct.shards import read_dialogues
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point
+
+# --- a dialect -------------------------------------------------------------------------------------------------------
+
+
+def test_answers_in_a_models_own_words_read_back(small_dataset, tmp_path):
+    done = export(small_dataset, "llava-json", tmp_path / "out", ("det",), ("val2017",), dialect="qwen3_vl")
+    assert done.dialect == json.loads((tmp_path / "out/export.json").read_text())["dialect"] == "qwen3_vl"
+    truths = {one.id: one for one in read_dialogues(small_dataset, "det", "val2017")}
+    entries = json.loads((tmp_path / "out/val2017.json").read_text())
+    assert len(entries) == len(truths) > 0
+    boxes = 0
+    for entry in entries:
+        truth = truths[entry["id"]]
+        text = entry["conversations"][1]["value"]
+        found = dialect_named("qwen3_vl").read(Spoken(text, truth.photo.size_wh))
+        assert found.faults == ()
+        true = [reference.unit for _, _, reference in truth.references()]
+        assert len(found.references) == len(true)
+        for a, b in zip(true, found.references, strict=True):
+            cells = np.array([*truth.photo.size_wh] * 2) / 1000
+            assert (np.abs(np.array(a.box_xyxy) - b.unit.box_xyxy) <= cells / 2 + 1e-9).all()
+            boxes += 1
+    assert boxes > 5
+
+
+def test_what_a_dialect_cannot_say_is_left_out_or_noted(tmp_path):
+    dog = Triplet("dog", "box", (Reference(Box((1.0, 2.0, 30.0, 40.0))),))
+    mask = Mask(encode_mask(np.ones((48, 64), dtype=np.uint8)))
+    rows = [
+        dialogue("a", "rec", ["Here is ", dog, "."]),
+        dialogue("b", "res", [Triplet("dog", "mask", (Reference(mask),))]),
+        dialogue("c", "reg_box", ["A dog."], question=["What is at ", Prompt("point", Point((1.0, 2.0))), "?"]),
+        dialogue("d", "caption", ["A dog."]),
+    ]
+    root = write_dataset(tmp_path / "data", rows, vocabulary_of(made_coco(1, photos=1)))
+    done = export(root, "llava-json", tmp_path / "qwen", dialect="qwen3_vl")
+    said = {entry["id"]: entry for entry in json.loads((tmp_path / "qwen/val.json").read_text())}
+    assert set(said) == {"a", "d"}
+    assert said["d"]["conversations"][1]["value"] == "A dog."
+    assert done.left_out == {
+        "a mask has no form in qwen3_vl": 1, "a question with a mark on the photo has no form in qwen3_vl": 1,
+    }  # fmt: skip
+    assert done.noted == {"words between phrases left out": 1}
+    done = export(root, "llava-json", tmp_path / "glamm", dialect="glamm")
+    said = {entry["id"]: entry for entry in json.loads((tmp_path / "glamm/val.json").read_text())}
+    assert said["b"]["conversations"][1]["value"] == "<p> dog </p> [SEG]"
+    assert said["b"]["masks"] == [{"size": [48, 64], "counts": mask.mask_rle.counts.decode()}]
+    assert "a" not in said
+
+
+def test_a_dialect_that_is_none_or_has_no_place_is_refused(small_dataset, tmp_path):
+    with pytest.raises(UnknownPlugin, match=r"no 'klingon' in vtinstruct\.dialects; known: "):
+        export(small_dataset, "llava-json", tmp_path / "out", dialect="klingon")
+    with pytest.raises(DatasetError, match="--dialect goes with llava-json"):
+        export(small_dataset, "coco-json", tmp_path / "out", dialect="qwen3_vl")
+    assert not (tmp_path / "out").exists()
+
 
 # --- coco-json -------------------------------------------------------------------------------------------------------
 

@@ -48,15 +48,15 @@ class Reading:
         """A phrase and its marks, in running text. A phrase without words is called what was asked for."""
         self._parts.append(_Open(self._name(concept), kind, [self._reference(unit) for unit in units]))
 
-    def listed(self, concept: str, kind: UnitKind, unit: Unit | None) -> None:
-        """An element of a list: beside the others of its name and kind, wherever they stand."""
+    def listed(self, concept: str, kind: UnitKind, unit: Unit | None, score: float | None = None) -> None:
+        """An element of a list: beside the others of its name and kind, wherever they stand; `score` as the list has it."""
         name = self._name(concept)
         if (name, kind) not in self._known:
             if self._parts and isinstance(self._parts[-1], _Open):
                 self.words(", ")
             self._known[name, kind] = opened = _Open(name, kind, [])
             self._parts.append(opened)
-        self._known[name, kind].references.append(self._reference(unit))
+        self._known[name, kind].references.append(self._reference(unit, score))
 
     def more(self, kind: UnitKind, units: Iterable[Unit | None]) -> bool:
         """Further marks of the phrase that was read last; False when the last thing read is no such phrase."""
@@ -84,9 +84,9 @@ class Reading:
                 return name
         return UNNAMED
 
-    def _reference(self, unit: Unit | None) -> tuple[int, Unit | None]:
+    def _reference(self, unit: Unit | None, score: float | None = None) -> _Mark:
         self._marks += 1
-        return self._marks - 1, unit
+        return self._marks - 1, unit, score
 
     def finish(self) -> Heard:
         """The whole answer."""
@@ -97,7 +97,7 @@ class Reading:
         parts: list[Part] = []
         for part in self._parts:
             if isinstance(part, _Open):
-                found = tuple(Reference(unit, used[n] if used else None) for n, unit in part.references)
+                found = tuple(Reference(unit, used[n] if used else score) for n, unit, score in part.references)
                 parts.append(Triplet(part.concept, part.kind, found))
             else:
                 parts.append(part)
@@ -110,13 +110,16 @@ class Reading:
         return _TRP.sub(" ", part)  # by a blank: without it, what stood around could be a new mark
 
 
+_Mark = tuple[int, Unit | None, float | None]  # its place in the text, what it is, the text's own confidence
+
+
 @dataclass(slots=True)
 class _Open:
-    """A triplet that may still grow: references as (their place in the text, unit)."""
+    """A triplet that may still grow."""
 
     concept: str
     kind: UnitKind
-    references: list[tuple[int, Unit | None]]
+    references: list[_Mark]
 
 
 @dataclass(frozen=True, slots=True)

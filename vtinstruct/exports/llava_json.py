@@ -4,6 +4,10 @@ Format: LLaVA's docs/Finetune_Custom_Data.md. Geometry becomes text behind its p
 `[x, y]`, each number a share of the photo's width or height with three decimals; a phrase that names nothing here has
 `[]`. Masks, and marks that are masks or scribbles, are written as their bounding boxes, which is counted. Poses and
 depth have no accepted text: their dialogues are left out.
+
+With a dialect (`--dialect`), answers are in that model's own training text (`vtinstruct/dialects`); what it cannot say is
+left out and counted. Masks that stand beside the text (`[SEG]`) are in the entry's `masks`, COCO run lengths in the order of
+the marks.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vtinstruct.dialogue import Dialogue, Part, Prompt, Triplet
+from vtinstruct.dialect import NotSayable, dialect_named
+from vtinstruct.dialogue import Dialogue, Part, Prompt, Triplet, Turn
 from vtinstruct.export import Export, Item, Job
 from vtinstruct.geometry import rle_box
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit
@@ -21,6 +26,7 @@ from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit
 _NUMBER = r"(\d\.\d{3})"
 _GEOMETRY = re.compile(rf"\[{_NUMBER}, {_NUMBER}(?:, {_NUMBER}, {_NUMBER})?\]")
 MASKED = "mask written as its box"
+WORDS = "words between phrases left out"
 
 
 class _NoText(Exception):
@@ -68,16 +74,43 @@ def _entry(dialogue: Dialogue, job: Job) -> dict[str, Any]:
     said: list[dict[str, str]] = []
     masks = 0
     for turn in dialogue.turns:
-        words = "".join(_text(part, size_wh) for part in turn.parts)
-        masks += sum(_masks(part) for part in turn.parts)
+        if job.dialect:
+            words = _said(turn, size_wh, job)
+        else:
+            words = "".join(_text(part, size_wh) for part in turn.parts)
+            masks += sum(_masks(part) for part in turn.parts)
         if not said and photo is not None:
             words = f"<image>\n{words}"
         said.append({"from": "human" if turn.role == "user" else "gpt", "value": words})
     if masks:
         job.noted[MASKED] += masks
-    known = {"task": dialogue.task, "source": dialogue.source, "licence": dialogue.licence}
+    known: dict[str, Any] = {"task": dialogue.task, "source": dialogue.source, "licence": dialogue.licence}
     image = {"image": job.place_photo(photo.path)} if photo is not None else {}
+    if job.dialect and dialect_named(job.dialect).beside:
+        known["masks"] = [_coco(r.unit) for _, _, r in dialogue.references() if isinstance(r.unit, Mask)]
     return {"id": dialogue.id, **image, "conversations": said, **known}
+
+
+def _said(turn: Turn, size_wh: tuple[int, int] | None, job: Job) -> str:
+    """A turn in the job's dialect. Raises `_NoText`."""
+    if turn.role == "user":
+        if any(isinstance(part, Prompt) for part in turn.parts):
+            raise _NoText(f"a question with a mark on the photo has no form in {job.dialect}")
+        return "".join(part for part in turn.parts if isinstance(part, str))
+    if size_wh is None and any(isinstance(part, Triplet) for part in turn.parts):
+        raise _NoText("geometry without a photo")
+    try:
+        text = dialect_named(job.dialect).render(turn.parts, size_wh or (1, 1))
+    except NotSayable as reason:
+        raise _NoText(f"{reason} in {job.dialect}") from reason
+    lost = sum(isinstance(part, str) and any(map(str.isalnum, part)) and part not in text for part in turn.parts)
+    if lost:
+        job.noted[WORDS] += lost
+    return text
+
+
+def _coco(mask: Mask) -> dict[str, Any]:
+    return {"size": list(mask.mask_rle.size_hw), "counts": mask.mask_rle.counts.decode("ascii")}
 
 
 def _masks(part: Part) -> int:
@@ -134,4 +167,4 @@ def units_in(text: str, size_wh: tuple[int, int]) -> list[Box | Point]:
     return found
 
 
-EXPORT = Export("llava-json", "LLaVA conversations, geometry as text", frozenset(), write)
+EXPORT = Export("llava-json", "LLaVA conversations, geometry as text", frozenset(), write, dialects=True)
