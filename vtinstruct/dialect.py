@@ -28,7 +28,7 @@ ROOM = "vtinstruct.dialects"
 UNNAMED = "object"  # what a mark without words of its own is called where nothing was asked for by name
 TEXT_FAULTS: Mapping[str, str] = {
     "truncated": "the text ends inside an element, which is dropped",
-    "unreadable": "something of the dialect's form cannot be read; it stays as words, or as a mark with nothing decoded",
+    "unreadable": "a mark of the dialect, or a box in another's form, cannot be read; it stays as words, or has nothing decoded",
     "trp mark": "the text holds TRP's own marks, which go; the words stay",
     "beside": "more masks beside the text than marks in it, or not one score a mark; no score is used then",
 }

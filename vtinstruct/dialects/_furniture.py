@@ -19,6 +19,9 @@ from vtinstruct.units import Box, Point, Unit, UnitKind
 REACH = 1e6  # pixels; what lies farther is no position in a photo
 _TRP = re.compile("|".join(re.escape(token) for token in RESERVED))
 _SPACES = re.compile(r"\s+")
+_N = r"\s*+[-+]?[0-9]++(?:\.[0-9]*+)?\s*+"
+# Four numbers in brackets: a box in another model's form. Reading it would be a guess; passing it over in silence, a lie.
+FOREIGN = re.compile(rf"\[{_N}(?:,{_N}){{3}}\]|\({_N},{_N}\)\s*+,\s*+\({_N},{_N}\)|\({_N}(?:,{_N}){{3}}\)")
 _PARTIAL = re.compile(r"<[^<>\s]{0,40}\Z")
 CLAUSE = re.compile(r".*[.,;:!?\n]", re.DOTALL)
 _MORE = re.compile(r"(?:[\s,;&]|\band\b)*", re.IGNORECASE)
@@ -179,7 +182,7 @@ def listen_behind(spoken: Spoken, marks: Marks, kind_of: Callable[[re.Match[str]
 
 
 def _gap(reading: Reading, text: str, marks: Marks) -> None:
-    if marks.debris.search(text):
+    if marks.debris.search(text) or FOREIGN.search(text):
         reading.fault("unreadable")
     reading.words(text)
 

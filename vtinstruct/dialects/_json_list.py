@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from vtinstruct.dialect import Heard, Spoken
-from vtinstruct.dialects._furniture import Read, Reading, unit_of
+from vtinstruct.dialects._furniture import FOREIGN, Read, Reading, unit_of
 from vtinstruct.dialects._saying import triplets_alone
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit, UnitKind
@@ -37,6 +37,8 @@ def read_list(spoken: Spoken, place: Place) -> Heard:
     found = list(_OBJECT.finditer(text))
     if not found:
         bare = _FENCE.sub("", text).strip()
+        if FOREIGN.search(bare):
+            reading.fault("unreadable")
         if bare == "[":
             reading.fault("truncated")
         else:
@@ -59,6 +61,8 @@ def read_list(spoken: Spoken, place: Place) -> Heard:
 
 
 def _between(reading: Reading, text: str) -> None:
+    if FOREIGN.search(text):
+        reading.fault("unreadable")
     reading.words(_FENCE.sub("", text).strip(_EDGE))
 
 

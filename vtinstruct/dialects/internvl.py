@@ -1,13 +1,14 @@
 """InternVL: `<ref>phrase</ref><box>[[x0, y0, x1, y1], ...]</box>`, all boxes of a phrase in one `<box>`.
 
 Source: github.com/OpenGVLab/InternVL, `internvl_chat/eval/refcoco/evaluate_grounding.py`, which reads a number as n / 1000 of
-the side (and one below 4 in sum as a share: a guess that is not made here). The model's own encoder is not published;
-numbers are rounded to the nearest.
+the side, and takes `[[...]]` without `<box>` too. (It reads numbers below 4 in sum as shares: a guess that is not made here.)
+The model's own encoder is not published; numbers are rounded to the nearest.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import floats
@@ -19,6 +20,7 @@ GRID = Grid(1000, 1000)
 _ONE = rf"\s*+\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]\s*+"
 _BOX = re.compile(_ONE)
 _INSIDE = re.compile(rf"\s*+\[{_ONE}(?:,{_ONE})*+,?+\s*+\]\s*+|{_ONE}")
+_BARE = re.compile(rf"(?<!<box>)\[{_ONE}(?:,{_ONE})*+\](?!</box>)")
 
 
 def _inside(content: str) -> list[list[float]] | None:
@@ -27,7 +29,8 @@ def _inside(content: str) -> list[list[float]] | None:
 
 def read(spoken: Spoken) -> Heard:
     """Phrases with their boxes."""
-    return read_ref_box(spoken, GRID, _inside)
+    text = _BARE.sub(lambda match: f"<box>{match[0]}</box>", spoken.text)
+    return read_ref_box(replace(spoken, text=text), GRID, _inside)
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:

@@ -20,6 +20,11 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("<ref>dog</ref><box>[1,2,3,4]</box>", "{dog|box|1}", [(1, 1, 3, 2)], []),
     # a box without phrase
     ("<box>[[1, 2, 3, 4]]</box>", "{object|box|1}", [(1, 1, 3, 2)], []),
+    # no <box> at all, which the evaluation script takes too
+    ("<ref>dog</ref>[[1, 2, 3, 4]]", "{dog|box|1}", [(1, 1, 3, 2)], []),
+    ("It is at [[1, 2, 3, 4]].", "It is at {object|box|1}.", [(1, 1, 3, 2)], []),
+    # another model's form: words, and a fault
+    ("It is at (1,2),(3,4).", "It is at (1,2),(3,4).", [], ["unreadable"]),
     # decimals: a thousandth stays a thousandth, whatever the evaluation script guesses below 4 in sum
     ("<ref>dog</ref><box>[[0.1, 0.2, 0.3, 0.4]]</box>", "{dog|box|1}", [(0.1, 0.1, 0.3, 0.2)], []),
     # cut off in the second box of a list: the element is dropped

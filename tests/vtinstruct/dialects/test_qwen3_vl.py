@@ -40,6 +40,10 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("```json\n[]\n```", "", [], []),
     # words alone
     ("There are no dogs.", "There are no dogs.", [], []),
+    # four numbers and no list of objects: another form, which is not guessed at
+    ("[100, 200, 300, 400]", "[100, 200, 300, 400]", [], ["unreadable"]),
+    ("The dog is at (1, 2), (3, 4).", "The dog is at (1, 2), (3, 4).", [], ["unreadable"]),
+    ("See [1] and [2, 3].", "See [1] and [2, 3].", [], []),
     # decimals
     ('[{"bbox_2d": [1.5, 2.5, 3.5, 4.5], "label": "a"}]', "{a|box|1}", [(1.5, 1.25, 3.5, 2.25)], []),
     # a brace and a quote inside a label

@@ -39,6 +39,8 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("<ref>dog</ref><box>(1,2),(3,4)</box><box>dog</box>", "{dog|box|2}", [(1, 4, 3, 8), None], ["unreadable"]),
     # swapped corners
     ("<ref>dog</ref><box>(3,2),(1,4)</box>", "{dog|box|1}", [None], ["swapped corners"]),
+    # numbers without <box>
+    ("The dog is at [1, 2, 3, 4].", "The dog is at [1, 2, 3, 4].", [], ["unreadable"]),
     # beyond the grid is beyond the photo
     ("<ref>dog</ref><box>(0,0),(1500,1000)</box>", "{dog|box|1}", [(0, 0, 1500, 2000)], []),
     # farther than any photo reaches
