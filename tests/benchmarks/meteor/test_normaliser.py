@@ -41,6 +41,7 @@ def test_words_are_the_original_ones(text: str, expected: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("meteor_data")
 def test_odd_texts_have_the_original_words() -> None:
     rng, prefixes = random.Random(0), read_tables(need_java()).prefixes
     texts = ["".join(rng.choice(ODD) for _ in range(rng.randint(0, 25))) for _ in range(50_000)]

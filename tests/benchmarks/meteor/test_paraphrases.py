@@ -36,7 +36,7 @@ def test_pairs_are_kept_whose_sides_both_stand_in_texts(
     monkeypatch.setattr(paraphrases, "BLOCK", block)
     texts = [["there", "are", "many", "naïve", "cat"], ["a", "lot", "of", "innocent"]]
     assert read_paraphrases(table(tmp_path), texts) == {
-        "a lot of": {"many": 0}, "many": {"a lot of": 1, "a": 5}, "naïve": {"innocent": 4}
+        "a lot of": {"many": 0}, "many": {"a lot of": 0, "a": 2}, "naïve": {"innocent": 0}
     }  # fmt: skip
     assert read_paraphrases(table(tmp_path), [["cat", "a", "lot", "of"]]) == {}
     assert read_paraphrases(table(tmp_path), []) == {}
@@ -63,6 +63,7 @@ def test_a_broken_table_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("meteor_data")
 def test_no_phrase_of_the_table_is_longer_than_looked_for() -> None:
     need_data()
     with gzip.open(carried(PARAPHRASES), "rb") as lines:

@@ -36,6 +36,7 @@ def test_stems_are_the_official_ones(word: str, expected: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("meteor_data")
 def test_hundreds_of_thousands_of_stems_are_the_official_ones() -> None:
     """WordNet's words, cut and with endings of the rules put on, and random letters; numbers, which that tool leaves alone, apart."""
     rng, tables = random.Random(0), read_tables(need_java())
