@@ -10,7 +10,6 @@ nor the worker matters. Everything left out becomes a `Drop`.
 from __future__ import annotations
 
 import time
-from collections import ChainMap
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -116,9 +115,8 @@ class Making:
         self.takes_all = job.options.licences == EVERY and not self.excluded.ids
         self.tasks = [(task_named(name), *self._setting(name)) for name in job.split.tasks]
         self.intake = Intake(job.split, job.options, Path(job.photos), self.drops.append)
-        # the build alone knows the converter's version and the annotation files' hashes; of depth the map is the annotation
-        known = ChainMap({file.path: file.sha256 for file in job.split.files}, self.intake.depths)
-        self.stamp = Stamp(known, job.split.version)
+        # the build alone knows the annotation files' hashes and the converter's version
+        self.stamp = Stamp(self.intake.origins, job.split.version)
         self.columns = {name: [Columns(self.stamp)] for name in job.split.tasks}
 
     def _setting(self, task: str) -> tuple[Setting, Keyed]:

@@ -29,7 +29,9 @@ class Intake:
         self._root, self._prefix = Path(split.root), f"{FOLDER}/{split.source}/"
         self._options, self._photos, self._report = options, photos / split.source, report
         self._seen: dict[str, Seen] = {}
-        self.depths: dict[str, str] = {}  # SHA-256 of every map taken, by its path below the source's root
+        self._depths: dict[str, str] = {}
+        # SHA-256 of the files that records come from: annotation files, and where there are none the depth maps
+        self.origins = {file.path: file.sha256 for file in split.files}
         self._folders: dict[str, str] = {}
         self.inputs: list[tuple[str, int, int]] = []  # the state of every file looked at
 
@@ -78,9 +80,18 @@ class Intake:
             if record.photo is not None and seen.size_wh != record.photo.size_wh:
                 detail = f"{seen.size_wh} pixels, its photo has {record.photo.size_wh}"
                 raise PhotoError("depth: another size", depth.path, detail)
-            self.depths[depth.path] = seen.sha256
+            self._depths[depth.path] = seen.sha256
+            self._note_origin(record.origin.file, depth.path, seen.sha256)
             self._copy(path, depth.path)
         return replace(depth, path=self._prefix + depth.path)
+
+    def _note_origin(self, file: str, depth: str, sha256: str) -> None:
+        if file in self.origins:
+            return
+        if depth == file:
+            self.origins[file] = sha256
+        elif depth.startswith(f"{file}/"):  # the map is decoded out of it (`depth_codes`)
+            self.origins[file] = hashlib.sha256(read_file(self._root / file, "depth")).hexdigest()
 
     def _inside(self, relative: str) -> Path:
         """`source.inside` for a file: as strict, without resolving the same folders for each of a million photos."""
@@ -139,7 +150,7 @@ class Intake:
 
     def depth_digest(self) -> str:
         """One hash over all depth maps taken, in the order of their paths; "" without any."""
-        if not self.depths:
+        if not self._depths:
             return ""
-        said = "".join(f"{path}\0{digest}\n" for path, digest in sorted(self.depths.items()))
+        said = "".join(f"{path}\0{digest}\n" for path, digest in sorted(self._depths.items()))
         return hashlib.sha256(said.encode()).hexdigest()
