@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,6 @@ class RowError(ValueError):
 
 
 _TEXT = attrgetter("id", "task", "source", "split", "licence")
-_REFERENCE = attrgetter("unit", "box_xyxy", "category", "category_id", "annotation_id", "area", "crowd")
 _EVALUATION = attrgetter("concepts", "negatives", "not_exhaustive", "references", "answers", "question_kind")
 _PROVENANCE = attrgetter("file", "file_sha256", "row", "converter_version", "seed", "template")
 
@@ -84,23 +83,28 @@ class Stamp:
 
 
 class _Mentions:
-    """References on their way to a column of units: flat, with how many each row has. A stretch is what one triplet says:
-    (turn, kind, phrase) and how many references."""
+    """References on their way to a column of units: what each triplet says (its turn, and the triplet), and how many triplets
+    each row has."""
 
     def __init__(self) -> None:
         self.turns: list[int] = []
-        self.kinds: list[str | None] = []
-        self.phrases: list[str] = []
-        self.stretches: list[int] = []
-        self.references: list[Reference] = []
-        self.lengths: list[int] = []
+        self.said: list[Triplet | _Ignored] = []
+        self.rows: list[int] = []
 
-    def add(self, turn: int, kind: str | None, phrase: str, references: Sequence[Reference]) -> None:
-        self.turns.append(turn)
-        self.kinds.append(kind)
-        self.phrases.append(phrase)
-        self.stretches.append(len(references))
-        self.references.extend(references)
+    def count(self) -> int:
+        """How many references there are."""
+        return sum(map(len, map(_REFERENCES, self.said)))
+
+
+class _Ignored(NamedTuple):
+    """One reference that belongs to no turn and no phrase."""
+
+    kind: UnitKind | None
+    references: tuple[Reference]
+    concept: str = ""
+
+
+_REFERENCES = attrgetter("references")
 
 
 class Columns:
@@ -120,7 +124,7 @@ class Columns:
     @property
     def units(self) -> int:
         """How many units the rows hold."""
-        return len(self._units.references)
+        return self._units.count()
 
     def add(self, dialogue: Dialogue, photo: StoredPhoto | None = None) -> None:
         """Append one dialogue, its photo (if it has one) stored as `photo` when that is given. Raises `RowError`, leaving
@@ -128,26 +132,29 @@ class Columns:
         a box unit with a second box, or a score (what is stored is truth; a model's answers go to a predictions file)."""
         messages = render_messages(dialogue)
         prompts: list[tuple[int, Prompt]] = []
-        triplets: list[tuple[int, Triplet]] = []
+        turns: list[int] = []
+        triplets: list[Triplet] = []
         for index, turn in enumerate(dialogue.turns):
             for part in turn.parts:
-                if isinstance(part, Triplet):
+                if type(part) is Triplet:
                     _check(part.references, part.kind)
-                    triplets.append((index, part))
-                elif isinstance(part, Prompt):
+                    turns.append(index)
+                    triplets.append(part)
+                elif type(part) is Prompt:
                     prompts.append((index, part))
-        _check(dialogue.evaluation.ignore, None)
+        ignore = dialogue.evaluation.ignore
+        _check(ignore, None)
         self.dialogues.append(dialogue)
         self._photos.append(dialogue.photo if photo is None or dialogue.photo is None else photo)
-        self._messages.extend(messages)
+        self._messages += messages
         self._prompts.append(prompts)
-        units, before = self._units, len(self._units.references)
-        for index, triplet in triplets:
-            units.add(index, triplet.kind, triplet.concept, triplet.references)
-        units.lengths.append(len(units.references) - before)
-        for reference in dialogue.evaluation.ignore:  # they belong to no turn and no phrase
-            self._ignore.add(-1, _kind(reference), "", (reference,))
-        self._ignore.lengths.append(len(dialogue.evaluation.ignore))
+        units = self._units
+        units.turns += turns
+        units.said += triplets
+        units.rows.append(len(triplets))
+        self._ignore.turns += (-1,) * len(ignore)
+        self._ignore.said += [_Ignored(_kind(reference), (reference,)) for reference in ignore]
+        self._ignore.rows.append(len(ignore))
 
     def batch(self) -> pa.RecordBatch:
         """All rows as one record batch of the frozen schema."""
@@ -166,7 +173,8 @@ class Columns:
     def _provenances(self) -> pa.Array:
         found = _transpose(map(_PROVENANCE, (dialogue.provenance for dialogue in self.dialogues)), 6)
         if (stamp := self._stamp) is not None:
-            found[1] = tuple(stamp.file_sha256.get(file, "") for file in found[0])
+            known = {file: stamp.file_sha256.get(file, "") for file in set(found[0])}
+            found[1] = tuple(map(known.__getitem__, found[0]))
             found[3] = (stamp.converter_version,) * len(found[0])
         return _struct(schema.PROVENANCE, found)
 
@@ -237,6 +245,8 @@ def _short_lists(
 
 
 def _numbers(values: Sequence[Sequence[float] | None]) -> pa.Array:
+    if values.count(None) == len(values):
+        return pa.nulls(len(values), schema.NUMBERS)
     return _short_lists(values, _null(values), schema.NUMBERS, np.float64)
 
 
@@ -248,6 +258,13 @@ def _rles(values: Sequence[Rle | None]) -> pa.Array:
     sizes = [rle and rle.size_hw for rle in values]
     counts = [rle and rle.counts for rle in values]
     return _struct(schema.RLE, [_short_lists(sizes, null, schema.RLE.field("size_hw").type, np.int32), counts], null)
+
+
+def _whole_rles(values: Sequence[Rle]) -> pa.Array:
+    """`_rles` of a column without nulls."""
+    flat = pa.array(np.fromiter(chain.from_iterable(_field(values, "size_hw")), np.int32, 2 * len(values)))
+    offsets = pa.array(np.arange(0, 2 * len(values) + 1, 2, dtype=np.int32))
+    return _struct(schema.RLE, [pa.ListArray.from_arrays(offsets, flat), _field(values, "counts")])
 
 
 # --- the columns -----------------------------------------------------------------------------------------------------
@@ -301,9 +318,12 @@ def _mask_of(unit: Any) -> Rle | None:
 
 
 def _units(found: _Mentions) -> pa.Array:
-    units, boxes, category, category_id, annotation_id, area, crowd = _transpose(map(_REFERENCE, found.references), 7)
-    stretches = pa.array(np.repeat(np.arange(len(found.stretches)), found.stretches))
-    said = (found.turns, pa.int32()), (found.kinds, pa.string()), (found.phrases, pa.string())
+    per_triplet = np.fromiter(map(len, map(_REFERENCES, found.said)), np.int64, len(found.said))
+    references = list(chain.from_iterable(map(_REFERENCES, found.said)))
+    units, boxes = _field(references, "unit"), _field(references, "box_xyxy")
+    stretches = pa.array(np.repeat(np.arange(len(found.said)), per_triplet))
+    kinds_said, phrases = _field(found.said, "kind"), _field(found.said, "concept")
+    said = (found.turns, pa.int32()), (kinds_said, pa.string()), (phrases, pa.string())
     kinds, count = set(map(type, units)), len(units)
     if Box in kinds:
         boxes = [unit.box_xyxy if type(unit) is Box else box for unit, box in zip(units, boxes, strict=True)]
@@ -314,17 +334,25 @@ def _units(found: _Mentions) -> pa.Array:
             *(pa.array(values, type_).take(stretches) for values, type_ in said),
             _numbers(boxes),
             _numbers(_marks(units, Point, "point_xy")) if Point in kinds else pa.nulls(count, schema.NUMBERS),
-            _rles([_mask_of(unit) for unit in units]) if kinds & {Mask, Depth} else pa.nulls(count, schema.RLE),
+            _masks(units, kinds),
             _poses(units) if Keypoints in kinds else pa.nulls(count, schema.NUMBERS),
             _depths(units) if Depth in kinds else pa.nulls(count, schema.DEPTH),
-            category,
-            category_id,
-            annotation_id,
-            area,
-            crowd,
+            *(_field(references, name) for name in ("category", "category_id", "annotation_id", "area", "crowd")),
         ],
     )
-    return pa.ListArray.from_arrays(_offsets(found.lengths, len(found.lengths)), flat)
+    ends = np.concatenate(([0], np.cumsum(per_triplet)))  # references before each triplet
+    triplets = np.concatenate(([0], np.cumsum(np.array(found.rows, np.int64))))  # triplets before each row
+    return pa.ListArray.from_arrays(pa.array(ends[triplets].astype(np.int32)), flat)
+
+
+def _field(values: Sequence[Any], name: str) -> list[Any]:
+    return list(map(attrgetter(name), values))
+
+
+def _masks(units: Sequence[Any], kinds: set[type]) -> pa.Array:
+    if kinds == {Mask}:
+        return _whole_rles(_field(units, "mask_rle"))
+    return _rles([_mask_of(unit) for unit in units]) if kinds & {Mask, Depth} else pa.nulls(len(units), schema.RLE)
 
 
 def _evaluations(rows: Sequence[Dialogue], ignore: _Mentions) -> pa.Array:

@@ -10,6 +10,7 @@ nor the worker matters. Everything left out becomes a `Drop`.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -101,7 +102,8 @@ def _check_unchanged(root: str, files: tuple[InputFile, ...]) -> None:
 
 
 class Making:
-    """The columns of a chunk as they grow, task by task; `lost` records had no photo that can be used."""
+    """A chunk on its way: its records are taken in first and then made into dialogues task by task, so that a task's code and
+    words stay at hand, and one task's dialogues at a time are held. `lost` records had no photo that can be used."""
 
     def __init__(self, job: Job, opened: Opened) -> None:
         self.job, self.split, self.seed = job, job.split, job.options.seed
@@ -113,39 +115,21 @@ class Making:
         self.sampler = Sampler(mix, self.seed, job.split.source) if mix is not None else None
         self.excluded = load_excluded(job.excluded) if job.excluded and self.training else Excluded()
         self.takes_all = job.options.licences == EVERY and not self.excluded.ids
-        self.tasks = [(task_named(name), *self._setting(name)) for name in job.split.tasks]
+        self.taken: list[tuple[Record, StoredPhoto | None]] = []
         self.intake = Intake(job.split, job.options, Path(job.photos), self.drops.append)
         # the build alone knows the annotation files' hashes and the converter's version
         self.stamp = Stamp(self.intake.origins, job.split.version)
-        self.columns = {name: [Columns(self.stamp)] for name in job.split.tasks}
-
-    def _setting(self, task: str) -> tuple[Setting, Keyed]:
-        words, rng = Wordings.load(task), Keyed()
-        return Setting(rng, words, self.vocabulary, self.training, self.seed, self.drops.append), rng
 
     def take(self, record: Record) -> None:
-        """All dialogues of one record."""
+        """Take a record in, with its photo as stored, or report why not."""
         self.records += 1
         if self._kept_out(record):
             return
         taken = self.intake.take(record)
         if taken is None:
             self.lost += 1
-            return
-        placed, photo = taken
-        if photo is not None and self._kept_out(record, photo.sha256):
-            return
-        for task, setting, rng in self.tasks:
-            rng.key(f"{self.seed}|{record.source}|{record.id}|{task.name}")
-            try:
-                made = task.make(placed, setting)
-                if self.sampler is not None:
-                    made = self.sampler.choose(record.id, task.name, bool(task.units), made)
-                for dialogue in made:
-                    self._keep(task.name, dialogue, photo, record)
-            except Exception as error:
-                where = f"{record.source}/{record.split}/{record.id}"
-                raise ChunkError(f"task {task.name} failed on {where}: {type(error).__name__}: {error}") from error
+        elif taken[1] is None or not self._kept_out(record, taken[1].sha256):
+            self.taken.append(taken)
 
     def _kept_out(self, record: Record, sha256: str = "") -> bool:
         if self.takes_all:
@@ -155,40 +139,54 @@ class Making:
             self.drops.append(drop)
         return drop is not None
 
-    def _keep(self, task: str, dialogue: Dialogue, photo: StoredPhoto | None, record: Record) -> None:
-        batches = self.columns[task]
-        if len(batches[-1].dialogues) == BATCH_ROWS:
-            batches.append(Columns(self.stamp))
-        try:
-            batches[-1].add(dialogue, photo)
-        except RowError as error:
-            drop = Drop(
-                record.source, record.split, record.origin.file, record.origin.row, "dialogue: no TRP text",
-                f"{dialogue.id}: {error}", task=task,
-            )  # fmt: skip
-            self.drops.append(drop)
+    def batches(self, name: str) -> Iterator[Columns]:
+        """All dialogues of one task, at most `BATCH_ROWS` in each and none empty."""
+        columns = Columns(self.stamp)
+        for dialogue, photo, record in self._dialogues(name):
+            try:
+                columns.add(dialogue, photo)
+            except RowError as error:
+                drop = Drop(
+                    record.source, record.split, record.origin.file, record.origin.row, "dialogue: no TRP text",
+                    f"{dialogue.id}: {error}", task=name,
+                )  # fmt: skip
+                self.drops.append(drop)
+            if len(columns) == BATCH_ROWS:
+                yield columns
+                columns = Columns(self.stamp)
+        if len(columns):
+            yield columns
 
-    def rows(self) -> int:
-        """Dialogues of all tasks so far."""
-        return sum(len(columns) for batches in self.columns.values() for columns in batches)
-
-    def size(self) -> int:
-        """Bytes of all columns so far."""
-        return sum(columns.batch().nbytes for batches in self.columns.values() for columns in batches if len(columns))
+    def _dialogues(self, name: str) -> list[tuple[Dialogue, StoredPhoto | None, Record]]:
+        task, rng = task_named(name), Keyed()
+        setting = Setting(rng, Wordings.load(name), self.vocabulary, self.training, self.seed, self.drops.append)
+        found: list[tuple[Dialogue, StoredPhoto | None, Record]] = []
+        for record, photo in self.taken:
+            rng.key(f"{self.seed}|{record.source}|{record.id}|{name}")
+            try:
+                made = task.make(record, setting)
+                if self.sampler is not None:
+                    made = self.sampler.choose(record.id, name, bool(task.units), made)
+                found += [(dialogue, photo, record) for dialogue in made]
+            except Exception as error:
+                where = f"{record.source}/{record.split}/{record.id}"
+                raise ChunkError(f"task {name} failed on {where}: {type(error).__name__}: {error}") from error
+        return found
 
     def write(self, path: Path) -> Receipt:
-        """Write all columns as one Arrow file, task after task."""
+        """Write all dialogues as one Arrow file, task after task."""
         groups: list[Group] = []
         with ShardWriter(path) as writer:
-            for task, batches in self.columns.items():
-                full = [columns for columns in batches if len(columns)]
-                made = [columns.batch() for columns in full]
-                for columns, batch in zip(full, made, strict=True):
+            for task in self.split.tasks:
+                units: list[int] = []
+                rows = size = 0
+                for columns in self.batches(task):
+                    batch = columns.batch()
                     writer.add_batch(batch, columns.units)
-                units = tuple(columns.units for columns in full)
-                rows, size = sum(map(len, full)), sum(batch.nbytes for batch in made)
+                    units.append(columns.units)
+                    rows, size = rows + len(columns), size + batch.nbytes
                 left_out = self.sampler.left_out.get(task, 0) if self.sampler is not None else 0
-                groups.append(Group(task, len(made), rows, units, size, left_out))
+                groups.append(Group(task, len(units), rows, tuple(units), size, left_out))
         done = writer.written
         assert done is not None  # the block ended well
         depth = self.intake.depth_digest()

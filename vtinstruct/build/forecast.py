@@ -59,13 +59,14 @@ def _split(plan: Plan, number: int, split: PlannedSplit, folder: str, excluded: 
         warming = Making(job, opened)
         for record in opened.records(*stretches[0], warming.drops.append):
             warming.take(record)
+        _made(warming)
     with gc_paused():
         making, drops = Making(job, opened), list[Drop]()
         began = time.process_time()
         for start, stop in stretches:
             for record in opened.records(start, stop, drops.append):
                 making.take(record)
-        size = making.size()
+        rows, size = _made(making)
         spent = time.process_time() - began
     scale = split.built / max(sum(stop - start for start, stop in stretches), 1)
     seen = {path: size for path, size, _ in making.intake.inputs if size > 0}
@@ -77,12 +78,18 @@ def _split(plan: Plan, number: int, split: PlannedSplit, folder: str, excluded: 
         split.built,
         chunks,
         split.tasks,
-        round(making.rows() * scale),
+        round(rows * scale),
         round(size * scale),
         round(photos * scale),
         spent * scale,
         open_seconds,
     )
+
+
+def _made(making: Making) -> tuple[int, int]:
+    """Rows and bytes of all dialogues of the records taken in."""
+    made = [columns for task in making.split.tasks for columns in making.batches(task)]
+    return sum(map(len, made)), sum(columns.batch().nbytes for columns in made)
 
 
 def _stretches(slots: int) -> list[tuple[int, int]]:
