@@ -69,11 +69,8 @@ def lines_of(
                 return
             at += len(line)
             if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                report(
-                    Fault(
-                        number, "", "line too long", f"line {number}: more than {MAX_LINE} bytes; one answer is right"
-                    )
-                )
+                detail = f"line {number}: more than {MAX_LINE} bytes; one answer is right"
+                report(Fault(number, "", "line too long", detail))
                 while line and not line.endswith(b"\n"):
                     line = file.readline(MAX_LINE)
                     at += len(line)
@@ -272,9 +269,8 @@ def _faults(wire: object, id_: str, line: int, report: Report) -> tuple[str, ...
     said = cast(list[object], wire) if isinstance(wire, list) else [wire]
     found = tuple(_sayable(one)[:60] for one in said[:MAX_FAULTS] if isinstance(one, str))
     if len(found) < len(said) or not isinstance(wire, list):
-        report(
-            Fault(line, id_, "bad faults", f"line {line}: faults of {id_} is no list of at most {MAX_FAULTS} strings")
-        )
+        detail = f"line {line}: faults of {id_} is no list of at most {MAX_FAULTS} strings"
+        report(Fault(line, id_, "bad faults", detail))
     for one in found:
         report(Fault(line, id_, one, f"line {line}: the answer to {id_}: {one}"))
     return found
