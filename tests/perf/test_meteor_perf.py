@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.meteor import meteor, program
+from benchmarks.meteor import meteor, paraphrases, program
 from tests.benchmarks.meteor.jar import need_java
 
 # what captions of everyday photos are made of
@@ -91,7 +91,8 @@ def captions(count: int) -> tuple[list[list[str]], list[list[list[str]]]]:
 
 
 def ours(*asked: Any) -> tuple[float, float]:
-    """Processor seconds in this process, and the number."""
+    """Processor seconds in this process, with the reading of the tables that a process does once, and the number."""
+    paraphrases._packed.cache_clear()
     began = time.process_time()
     number = meteor(*asked)
     return time.process_time() - began, number
