@@ -105,7 +105,7 @@ def summarize_ap(
     orders: dict[str, Any] = {}
     mistakes: dict[str, Any] = {}
     few: dict[str, int] = {}
-    if len(found) and len(truth) and (setting.resamples or not scored):
+    if len(truth) and (setting.resamples or not scored):
         near = pairs(truth, found, similarity(truth, found))
         conditions = _conditions(rows, truth, found, rules, setting)
         mistakes = {

@@ -236,3 +236,22 @@ def test_engines_never_see_what_is_not_finite() -> None:
     ):
         with pytest.raises(EngineError, match=words):
             average_precision("bbox", [(20, 20)], [1], truth, found)
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_a_model_that_says_nothing_has_its_interval_too(kind: str) -> None:
+    """AP 0, and how far from 0 it could be on other photos; so that silence can be compared with speech."""
+    scorer, task = plugins.load("benchmarks.scorers", FAMILIES[kind][0]), FAMILIES[kind][1]
+    coco = made_coco(7, photos=12)
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=30)
+    rows = [scorer.score(truth, MISSING, setting) for truth in coco_dialogues(coco, task, kind)]
+    summary = scorer.summarize(scorer.frame(rows), setting)
+    got = summary.intervals["AP"]
+    assert summary.numbers["AP"] == got.low == 0.0
+    assert 0.2 < got.high < 0.5
+    assert got.method == "exact"
+    assert (
+        summary.details["confusion"]["annotated"]
+        == sum(c["missed"] for c in summary.details["confusion"]["classes"])
+        > 0
+    )

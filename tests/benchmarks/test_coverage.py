@@ -67,7 +67,8 @@ def test_intervals_of_shares_and_ratios_hold_the_population_about_95_times_in_10
             assert got is not None
             held.append(bool(got.low <= whole <= got.high))
         print(f"| {kind} {photos} | {name} | {np.mean(held):.3f} | {len(held)} |")
-        assert 0.91 <= np.mean(held) <= 0.985, name
+        most = 0.995 if name == "4 %" else 0.985  # 30 photos have none at times, and then the interval is wide
+        assert 0.91 <= np.mean(held) <= most, name
 
 
 def uniform(name: str, p: np.ndarray) -> None:
