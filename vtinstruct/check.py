@@ -155,7 +155,7 @@ def _looked(root: Path, shards: Sequence[Shard], wrong: dict[str, Finding], proc
     """What the shards of right bytes are like; the others go to `wrong`. Raises `DatasetError` when a process is lost."""
     found: dict[str, dict[int, Looked]] = {shard.path: {} for shard in shards}
     try:
-        for piece, looked in local.run(pieces(root, _right(root, shards, wrong)), look, processes):
+        for piece, looked in local.run_here_too(pieces(root, _right(root, shards, wrong)), look, processes):
             if isinstance(looked, Exception):
                 raise looked
             found[piece.shard.path][piece.part] = looked

@@ -21,7 +21,7 @@ from vtinstruct.schema import SCHEMA
 from vtinstruct.soundness import bytes_of, faults
 from vtinstruct.streams import read_stream
 
-PIECE_BYTES = 32_000_000  # a process holds no more of the data than this
+PIECE_BYTES = 16_000_000  # a process holds no more of the data than this
 BATCH_BYTES = 8_000_000  # looked at together
 MOST = 20  # findings of one piece; a broken shard has thousands of the same
 
