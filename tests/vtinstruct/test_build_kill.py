@@ -85,7 +85,7 @@ def kill_and_resume(program, sample, tmp_path, bytes_of, workers, moments, seed)
                 wait_for_a_chunk(process, out)
             else:
                 time.sleep(length * rng.uniform(0.1, 1.0))
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()  # which may be too late: then the build is whole already
             process.communicate()
             wait_until_gone(process.pid)
             kills += 1
