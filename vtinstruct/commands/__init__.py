@@ -1,0 +1,1 @@
+"""The commands of `vtinstruct`, a file a family; `vtinstruct.cli` puts them together."""
