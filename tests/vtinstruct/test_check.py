@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from multiprocessing import parent_process
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -197,12 +199,18 @@ def test_several_processes_find_what_one_finds(dataset, monkeypatch):
 
 
 def die_elsewhere(piece):
+    lost = Path(os.environ["LOST"])
     if parent_process() is not None:
+        lost.touch()
         os._exit(3)
+    until = time.monotonic() + 60
+    while not lost.exists() and time.monotonic() < until:  # or this process would be done before the other one begins
+        time.sleep(0.01)
     return look(piece)
 
 
-def test_a_process_that_is_lost_is_one_line(dataset, monkeypatch):
+def test_a_process_that_is_lost_is_one_line(dataset, monkeypatch, tmp_path):
+    monkeypatch.setenv("LOST", str(tmp_path / "lost"))
     monkeypatch.setattr("vtinstruct.check.PROCESS_BYTES", 1)
     monkeypatch.setattr("vtinstruct.check.look", die_elsewhere)
     with pytest.raises(DatasetError, match=r"a worker process was killed .* check it again with --workers 1"):
