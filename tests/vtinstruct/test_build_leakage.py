@@ -13,6 +13,7 @@ from rich.console import Console
 
 from vtinstruct.build import Options, build, choose
 from vtinstruct.build.exclude import REASON
+from vtinstruct.build.overlap import overlaps
 from vtinstruct.build.progress import Silent, leak_table
 from vtinstruct.check import check
 from vtinstruct.cli import main
@@ -163,6 +164,10 @@ def test_the_table_tells_identities_from_bytes(handmade, tmp_path, monkeypatch):
     }
     assert [pair.leaks for pair in read_manifest(tmp_path / "out").overlaps] == [True, True, True, False, False]
     assert shown(read_manifest(tmp_path / "out")).count("handmade/val") == 2  # leaks only
+    whole = read_manifest(tmp_path / "out")
+    for parts in (1, 2):
+        monkeypatch.setattr("vtinstruct.build.overlap.PARTS", parts)
+        assert overlaps(tmp_path / "out", whole.files) == whole.overlaps
 
 
 def test_a_changed_exclusion_is_noticed(handmade, tmp_path, listening):

@@ -10,58 +10,78 @@ says what is really in them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
-from vtinstruct.ahead import ahead
 from vtinstruct.manifest import Overlap, Shard
 from vtinstruct.schema import SCHEMA
 from vtinstruct.shards import open_batches
+
+PARTS = 32  # of the photos, compared one after the other
 
 
 def photos_of(path: Path) -> pl.DataFrame:
     """The photos of one shard, each once: columns `where` (source/split), `id`, `sha256` ("" where photos were not
     read). Raises `DatasetError` when the shard is not whole."""
+    return _joined(list(_photos(path)), pl.String)
+
+
+def _photos(path: Path) -> Iterator[pl.DataFrame]:
+    """`photos_of` batch by batch: all tasks of a photo stand together, so little is left of each."""
     names = ["source", "split", "image"]
     schema = pa.schema([SCHEMA.field(name) for name in names])
     image = pl.col("image").struct
-    found: list[pl.DataFrame] = []
-    for batch in open_batches(path):  # batch by batch: all tasks of a photo stand together, so little is left of each
+    for batch in open_batches(path):
         rows = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.select(names)], schema)))
         photos = rows.select(
             pl.concat_str("source", "split", separator="/").alias("where"), image.field("id"), image.field("sha256")
         )
-        found.append(photos.drop_nulls("id").unique())  # a sample may have no photo
-    return (
-        pl.concat(found).unique() if found else pl.DataFrame(schema=dict.fromkeys(("where", "id", "sha256"), pl.String))
-    )
+        yield photos.drop_nulls("id").unique()  # a sample may have no photo
+
+
+def _hashed(path: Path) -> pl.DataFrame:
+    """`photos_of` with hashes in place of texts (null where there is none): 20 bytes a photo and split, however many."""
+    sha256 = pl.when(pl.col("sha256") != "").then(pl.col("sha256").hash()).alias("sha256")
+    found = [
+        photos.with_columns(pl.col("where").cast(pl.Categorical), pl.col("id").hash(), sha256)
+        for photos in _photos(path)
+    ]
+    return _joined(found, pl.UInt64)
+
+
+def _joined(photos: Sequence[pl.DataFrame], kind: type[pl.DataType]) -> pl.DataFrame:
+    if not photos:
+        return pl.DataFrame(schema={"where": pl.String, "id": kind, "sha256": kind})
+    return pl.concat(photos).unique()
 
 
 def overlaps(root: Path, shards: Iterable[Shard]) -> tuple[Overlap, ...]:
     """Every pair of splits that share a photo; leaks (a training and an evaluation split) first, then by name."""
-    # hashes in place of texts: 20 bytes a photo and split, however many there are
-    found = [
-        photos.with_columns(pl.col("where").cast(pl.Categorical), pl.col("id").hash())
-        .with_columns(pl.when(pl.col("sha256") != "").then(pl.col("sha256").hash()).alias("sha256"))
-        for _, photos in ahead(photos_of, [root / shard.path for shard in shards])
-    ]  # fmt: skip
-    if not found:
+    found = [_hashed(root / shard.path) for shard in shards]
+    if len({where for photos in found for where in photos["where"].unique()}) < 2:
         return ()
-    photos = pl.concat(found).unique()
-    if photos["where"].n_unique() < 2:
-        return ()
-    sizes = dict(photos.group_by("where").agg(pl.col("id").n_unique()).iter_rows())
-    same_id = _same_id(photos)
-    same_bytes = _same_bytes(photos)
+    sizes, same_id = Counter[str](), Counter[tuple[str, str]]()
+    for photos in _parts(found, "id"):
+        sizes.update(dict(photos.group_by("where").agg(pl.col("id").n_unique()).iter_rows()))
+        same_id.update(_same_id(photos))
+    twice = pl.concat(list(map(_twice, _parts(found, "sha256"))))
+    same_bytes = _same_bytes(twice.with_columns(pl.col("where").cast(pl.String)))
     made = [
         Overlap(one, other, sizes[one], sizes[other], same_id[one, other], same_bytes[one, other])
         for one, other in same_id.keys() | same_bytes.keys()
     ]
     return tuple(sorted(made, key=lambda pair: (not pair.leaks, pair.one, pair.other)))
+
+
+def _parts(found: Sequence[pl.DataFrame], name: str) -> Iterator[pl.DataFrame]:
+    """All photos that have a hash of that name, each once, a few at a time: those of one hash together. Comparing takes many
+    times the memory of the table."""
+    for part in range(PARTS):
+        yield pl.concat([photos.filter(pl.col(name) % PARTS == part) for photos in found]).unique()
 
 
 def _same_id(photos: pl.DataFrame) -> Counter[tuple[str, str]]:
@@ -75,10 +95,14 @@ def _same_id(photos: pl.DataFrame) -> Counter[tuple[str, str]]:
     return counts
 
 
-def _same_bytes(photos: pl.DataFrame) -> Counter[tuple[str, str]]:
-    """Files in both of two splits, under identities of which neither is in the other split."""
-    known = photos.drop_nulls("sha256").with_columns(pl.col("where").cast(pl.String))
-    twice = known.filter(pl.col("id").n_unique().over("sha256") > 1)
+def _twice(photos: pl.DataFrame) -> pl.DataFrame:
+    """Photos whose file stands under several identities."""
+    return photos.filter(pl.col("id").n_unique().over("sha256") > 1)
+
+
+def _same_bytes(twice: pl.DataFrame) -> Counter[tuple[str, str]]:
+    """Files in both of two splits, under identities of which neither is in the other split; of photos whose file stands under
+    several."""
     there = twice.select("where", "id").unique()
     pairs = (
         twice.join(twice, on="sha256", suffix="_other")
