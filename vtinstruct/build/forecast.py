@@ -3,6 +3,9 @@
 Nothing is written. The records are spread over the split, so that a file sorted by size or by source does not mislead.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# (pyarrow ships no types)
+
 from __future__ import annotations
 
 import time
