@@ -23,7 +23,8 @@ def test_every_job_is_done_once_and_errors_are_results(workers: int) -> None:
 
 def test_whoever_stops_asking_stops_the_others() -> None:
     results = local.run_here_too(count(), abs, 2)
-    assert next(results) == (0, 0)
+    job, result = next(results)  # of whichever process took it
+    assert job == result
     results.close()  # with jobs without end, this would never return
 
 
