@@ -11,7 +11,6 @@ read whole is kept with what could be read, and is invalid; both are counted by 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ from vtinstruct.dialect import UNNAMED, Dialect, Spoken
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.prediction import Header, PredictionsError, PredictionsWriter
 from vtinstruct.task import Task
-from vtinstruct.units import Mask, Rle, UnitKind
+from vtinstruct.units import Mask, Rle, UnitKind, is_finite_number
 from vtinstruct.version import VERSION
 
 
@@ -186,10 +185,6 @@ def _list(value: object, name: str) -> list[Any]:
     return cast(list[Any], value)
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
-
-
 def _size(value: object) -> tuple[int, int] | None:
     if value is None:
         return None
@@ -201,7 +196,7 @@ def _size(value: object) -> tuple[int, int] | None:
 
 def _scores(value: object) -> tuple[float | None, ...]:
     scores = [] if value is None else _list(value, "scores")
-    if not all(score is None or _number(score) for score in scores):
+    if not all(score is None or is_finite_number(score) for score in scores):
         raise LineError("bad scores", f"scores is {value!r:.60}; a list of finite numbers or null is right")
     return tuple(None if score is None else float(score) for score in scores)
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from vtinstruct.dialogue import Reference
-from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle, UnitError, unit_from_wire
+from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle, UnitError, is_finite_number, unit_from_wire
 
 MAX_UNITS = 100_000  # in one answer; more is a fault of the writer, not an answer
 MAX_FAULTS = 100
@@ -289,9 +289,7 @@ def _reference(wire: object, index: int, id_: str, line: int, report: Report) ->
             raise UnitError(f"{wire!r:.60} is no unit; an object with kind is right")
         fields = cast(dict[str, Any], wire)
         score = fields.get("score")
-        if score is not None and (
-            not isinstance(score, (int, float)) or isinstance(score, bool) or not math.isfinite(score)
-        ):
+        if score is not None and not is_finite_number(score):
             raise UnitError(f"score is {score!r:.60}; a finite number is right")
         return Reference(unit_from_wire(fields), None if score is None else float(score))
     except (UnitError, OverflowError) as error:

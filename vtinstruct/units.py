@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 from vtinstruct.values import value
 
@@ -154,8 +154,12 @@ def unit_from_wire(wire: Mapping[str, Any]) -> Unit:
             raise UnitError(f"unknown unit kind {kind!r}; known: {', '.join(UNIT_KINDS)}")
 
 
-def _is_finite_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def is_finite_number(value: object) -> TypeGuard[float]:
+    """Whether a JSON value is a finite number that a float can hold: a whole number of 400 digits is none."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _numbers(wire: Mapping[str, Any], field: str, n: int) -> list[float]:
@@ -163,7 +167,7 @@ def _numbers(wire: Mapping[str, Any], field: str, n: int) -> list[float]:
     if not isinstance(values, (list, tuple)) or len(cast(list[object], values)) != n:
         raise UnitError(f"{field} is {values!r:.80}; a list of {n} numbers is right")
     found = list(cast(list[object], values))
-    if not all(_is_finite_number(value) for value in found):
+    if not all(is_finite_number(value) for value in found):
         raise UnitError(f"{field} is {found!r:.80}; {n} finite numbers are right")
     return [float(cast(float, value)) for value in found]
 
@@ -200,9 +204,9 @@ def _depth(wire: object) -> Depth:
     path, scale = fields.get("path"), fields.get("scale")
     if not isinstance(path, str) or not path:
         raise UnitError(f"depth path is {path!r:.80}; a relative file path is right")
-    if not _is_finite_number(scale) or float(cast(float, scale)) <= 0:
+    if not is_finite_number(scale) or float(scale) <= 0:
         raise UnitError(f"depth scale is {scale!r:.80}; metres per stored level, above 0, is right")
     frame, valid = fields.get("frame", "metres"), fields.get("valid_rle")
     if frame not in DEPTH_FRAMES:
         raise UnitError(f"depth frame is {frame!r:.80}; {' or '.join(DEPTH_FRAMES)} is right")
-    return Depth(path, float(cast(float, scale)), frame, None if valid is None else _rle(valid))
+    return Depth(path, float(scale), frame, None if valid is None else _rle(valid))

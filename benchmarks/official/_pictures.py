@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.official._files import OfficialError
+from vtinstruct.photos import FORMATS
 
 
 def grey_values(path: Path) -> NDArray[np.int64]:
     """(H, W) grey values or palette indices, 0..65535. Raises `OfficialError`."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             if picture.mode not in ("L", "P", "1", "I", "I;16"):
                 raise OfficialError(f"{path}: mode {picture.mode}; grey values or palette indices are right")
             values = np.asarray(picture).astype(np.int64)

@@ -32,6 +32,7 @@ from benchmarks.originals import panoptic_api
 from benchmarks.scorer import Engine
 from benchmarks.scorers.pq import quality_of
 from benchmarks.sums import in_order
+from vtinstruct.photos import FORMATS
 
 Sums = tuple[float, int, int, int]  # of IoU, TP, FP, FN of one class
 ID = 0xFFFFFF  # the largest
@@ -138,7 +139,7 @@ def _matches(pair: tuple[dict[str, Any], dict[str, Any]], folders: tuple[Path, P
 
 def _ids(path: Path) -> NDArray[np.uint32]:
     """The ids of a picture, flat, in the lower three bytes."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=FORMATS) as picture:
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
         return np.frombuffer(rgb.tobytes("raw", "RGBX"), dtype="<u4")
 

@@ -138,6 +138,7 @@ def test_every_bad_line_is_told_with_its_number(data: Path, tmp_path: Path) -> N
         {**good[1], "form": "polygons"},
         {**good[1], "input_wh": [0, 5]},
         {**good[1], "scores": [1, "high"]},
+        {**good[1], "scores": [10**400]},
         {**good[1], "masks": [{"size": [1, 1]}]},
         '{"id": "' + good[2]["id"] + '", "text": "a \\ud83d dog"}',
         good[1],
@@ -148,10 +149,10 @@ def test_every_bad_line_is_told_with_its_number(data: Path, tmp_path: Path) -> N
     )
     assert done.exit_code == 0, done.output
     told = [line for line in done.output.splitlines() if line.startswith("left out line ")]
-    assert [int(line.split()[3].rstrip(":")) for line in told] == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert [int(line.split()[3].rstrip(":")) for line in told] == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
     assert all(" is right" in line or " are right" in line or " is no" in line for line in told), told
     assert "3 answers with " in done.output
-    assert "11 lines left out" in done.output
+    assert "12 lines left out" in done.output
     assert "  not JSON: 1, first in line 2" in done.output
     assert [one.id for one in read_predictions(out, lambda fault: None)] == [
         good[0]["id"],

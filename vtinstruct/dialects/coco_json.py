@@ -8,16 +8,15 @@ Source: cocodataset.org, "Results format". An object with several of them is rea
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from vtinstruct.dialect import Dialect, Heard, NotSayable, SizeWH, Spoken
 from vtinstruct.dialects._furniture import Read, Reading, box_of, unit_of
 from vtinstruct.dialects._saying import sayable
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_from_runs
-from vtinstruct.units import Box, Keypoints, Mask, Rle, Unit, UnitKind
+from vtinstruct.units import Box, Keypoints, Mask, Rle, Unit, UnitKind, is_finite_number
 
 FIELDS: Mapping[UnitKind, str] = {"mask": "segmentation", "keypoint": "keypoints", "box": "bbox"}
 _DECODER = json.JSONDecoder()
@@ -69,20 +68,16 @@ def _object(reading: Reading, fields: Mapping[str, Any]) -> None:
     if not isinstance(name, str) and isinstance(number, int):
         name = spoken.classes.get(number, f"category {number}")
     unit = unit_of(reading, *_unit(kind, fields[FIELDS[kind]], spoken.size_wh))
-    sure = float(score) if _number(score) else None
+    sure = float(score) if is_finite_number(score) else None
     reading.listed(name if isinstance(name, str) else "", kind, unit, sure)
-
-
-def _number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def _unit(kind: UnitKind, value: Any, size_wh: SizeWH) -> Read:
     if kind == "mask":
         return _mask(value, size_wh)
-    if not isinstance(value, list) or not all(_number(one) for one in cast(list[Any], value)):
+    if not isinstance(value, list) or not all(is_finite_number(one) for one in cast(list[Any], value)):
         return None, "unreadable"
-    numbers = [float(min(max(one, -1e300), 1e300)) for one in cast(list[Any], value)]
+    numbers = [float(one) for one in cast(list[Any], value)]
     if kind == "box":
         if len(numbers) != 4:
             return None, "unreadable"

@@ -41,6 +41,9 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ('[{"category_name": "dog", "bbox": [1, 2, -3, 4]}]', "{dog|box|1}", [None], ["swapped corners"]),
     ('[{"category_name": "dog", "bbox": [NaN, 2, 3, 4]}]', "{dog|box|1}", [None], ["unreadable"]),
     ('[{"category_name": "dog", "bbox": [1e300, 2, 3, 4]}]', "{dog|box|1}", [None], ["beyond the grid"]),
+    # whole numbers that no float holds
+    (f'[{{"category_name": "dog", "bbox": [1{"0" * 400}, 2, 3, 4]}}]', "{dog|box|1}", [None], ["unreadable"]),
+    (f'[{{"category_name": "dog", "bbox": [1, 2, 3, 4], "score": 1{"0" * 400}}}]', "{dog|box|1}", [(1, 2, 4, 6)], []),
     # an object without geometry
     ('[{"category_name": "dog"}]', '{"category_name": "dog"}', [], ["unreadable"]),
 ]  # fmt: skip
