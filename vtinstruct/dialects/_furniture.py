@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vtinstruct.dialect import UNNAMED, Heard, SizeWH, Spoken
@@ -139,46 +139,46 @@ class Marks:
 
 def listen(spoken: Spoken, marks: Marks, element: Callable[[Reading, re.Match[str]], None]) -> Heard:
     """Read running text: words stay where they are, `element` reads each complete element."""
-    reading, at = Reading(spoken), 0
-    for match in marks.whole.finditer(spoken.text):
-        _gap(reading, spoken.text[at : match.start()], marks)
+    reading = Reading(spoken)
+    for gap, match in _walk(reading, marks):
+        _gap(reading, gap, marks)
         element(reading, match)
-        at = match.end()
-    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
     return reading.finish()
 
 
 def listen_labelled(spoken: Spoken, marks: Marks, element: Callable[[Reading, str, re.Match[str]], None]) -> Heard:
     """Read labels with marks behind them: all words since the last mark, of any kind, are the label."""
-    reading, at = Reading(spoken), 0
-    for match in marks.whole.finditer(spoken.text):
-        gap = spoken.text[at : match.start()]
+    reading = Reading(spoken)
+    for gap, match in _walk(reading, marks):
         start = max(gap.rfind("<"), gap.rfind(">")) + 1
         _gap(reading, gap[:start], marks)
         element(reading, gap[start:], match)
-        at = match.end()
-    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
     return reading.finish()
 
 
 def listen_behind(spoken: Spoken, marks: Marks, kind_of: Callable[[re.Match[str]], tuple[UnitKind, Units]]) -> Heard:
     """Read running text whose marks stand behind their phrase without saying where it begins: it is what stands between the
     mark and the last punctuation or mark before it. A mark with nothing but "and" before it belongs to the same phrase."""
-    reading, at = Reading(spoken), 0
-    for match in marks.whole.finditer(spoken.text):
-        gap = spoken.text[at : match.start()]
+    reading = Reading(spoken)
+    for gap, match in _walk(reading, marks):
         kind, read = kind_of(match)
         units = [unit_of(reading, *one) for one in read]
-        more = at > 0 and _MORE.fullmatch(gap) is not None and reading.more(kind, units)
-        if not more:
+        if _MORE.fullmatch(gap) is None or not reading.more(kind, units):
             clause = CLAUSE.match(gap)
             start = clause.end() if clause else 0
             start += len(gap) - start - len(gap[start:].lstrip())
             _gap(reading, gap[:start], marks)
             reading.phrase(gap[start:], kind, units)
-        at = match.end()
-    _gap(reading, _uncut(reading, spoken.text[at:], marks), marks)
     return reading.finish()
+
+
+def _walk(reading: Reading, marks: Marks) -> Iterator[tuple[str, re.Match[str]]]:
+    """Every complete element with the words since the last one; what follows the last is read at the end."""
+    at, text = 0, reading.spoken.text
+    for match in marks.whole.finditer(text):
+        yield text[at : match.start()], match
+        at = match.end()
+    _gap(reading, _uncut(reading, text[at:], marks), marks)
 
 
 def _gap(reading: Reading, text: str, marks: Marks) -> None:
@@ -207,6 +207,11 @@ Read = tuple[Unit | None, str]  # a unit, or why there is none
 Units = Sequence[Read]
 
 
+def last_mark(text: str) -> int:
+    """Where the mark in angle brackets begins that the text's end cuts off; behind the text, where none is."""
+    return text.rfind("<") if text.rfind("<") > text.rfind(">") else len(text)
+
+
 def unit_of(reading: Reading, unit: Unit | None, why: str) -> Unit | None:
     """A unit that was read, its fault told."""
     if why:
@@ -231,6 +236,11 @@ def point_of(shares: Sequence[float], size_wh: SizeWH) -> Read:
     if len(shares) != 2 or not all(abs(value) <= REACH for value in pixels):
         return None, "beyond the grid"
     return Point((pixels[0], pixels[1])), ""
+
+
+def mark_of(shares: Sequence[float], size_wh: SizeWH) -> Read:
+    """Four shares are a box, others a point."""
+    return (box_of if len(shares) == 4 else point_of)(shares, size_wh)
 
 
 def floats(texts: Iterable[str]) -> list[float]:

@@ -28,7 +28,7 @@ _BRACES = re.compile(r"[{}]")
 _FENCE = re.compile(r"```(?:json)?")
 _EDGE = " \t\r\n,[]"
 
-Place = Callable[[UnitKind, Sequence[float]], Read]  # numbers as they stand in the list to a unit of the photo
+Place = Callable[[Sequence[float]], Read]  # numbers as they stand in the list, four or two, to a unit of the photo
 
 
 def read_list(spoken: Spoken, place: Place) -> Heard:
@@ -78,12 +78,9 @@ def _object(reading: Reading, text: str, place: Place) -> None:
         reading.words(text)
         return
     numbers, label = fields[KEYS[kind]], fields.get("label", "")
-    if not isinstance(numbers, list) or len(cast(list[Any], numbers)) != COUNTS[kind]:
-        unit: Unit | None = unit_of(reading, None, "unreadable")
-    elif not all(isinstance(number, float) for number in cast(list[Any], numbers)):
-        unit = unit_of(reading, None, "unreadable")
-    else:
-        unit = unit_of(reading, *place(kind, cast(list[float], numbers)))
+    several = cast(list[Any], numbers) if isinstance(numbers, list) else []
+    fine = len(several) == COUNTS[kind] and all(isinstance(number, float) for number in several)
+    unit = unit_of(reading, *(place(several) if fine else (None, "unreadable")))
     reading.listed(label if isinstance(label, str) else "", kind, unit)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Marks, Units, box_of, floats, listen_behind, point_of
+from vtinstruct.dialects._furniture import Marks, Units, floats, listen_behind, mark_of
 from vtinstruct.dialects._saying import numbers_of, written_behind
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit, UnitKind
@@ -30,9 +30,8 @@ def read(spoken: Spoken) -> Heard:
     """Phrases with what stands behind them."""
 
     def units(match: re.Match[str]) -> tuple[UnitKind, Units]:
-        boxes = [[GRID.share(number) for number in floats(one.split(","))] for one in match[1].split(";")]
-        box = len(boxes[0]) == 4
-        return ("box" if box else "point"), [(box_of if box else point_of)(one, spoken.size_wh) for one in boxes]
+        marks = [[GRID.share(number) for number in floats(one.split(","))] for one in match[1].split(";")]
+        return ("box" if len(marks[0]) == 4 else "point"), [mark_of(one, spoken.size_wh) for one in marks]
 
     return listen_behind(spoken, _MARKS, units)
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Marks, Read, Reading, box_of, listen_labelled, unit_of
+from vtinstruct.dialects._furniture import Marks, Read, Reading, box_of, last_mark, listen_labelled, unit_of
 from vtinstruct.dialects._saying import numbers_of, triplets_alone
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.geometry import GeometryError, polygons_to_rle
@@ -39,7 +39,7 @@ def read(spoken: Spoken) -> Heard:
     text = _ENDS.sub("", spoken.text)
     polygons = spoken.wanted == "mask" or "<poly>" in text or "<sep>" in text
     form = spoken.form or ("polygons" if polygons else "boxes")
-    end = text.rfind("<") if text.rfind("<") > text.rfind(">") else len(text)
+    end = last_mark(text)
 
     def element(reading: Reading, label: str, match: re.Match[str]) -> None:
         numbers = [int(number) for number in _NUMBER.findall(match[0])]

@@ -15,7 +15,7 @@ import re
 from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Marks, Reading, box_of, listen, unit_of
+from vtinstruct.dialects._furniture import Marks, Reading, box_of, last_mark, listen, unit_of
 from vtinstruct.dialects._saying import numbers_of, triplets_alone
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"<loc([0-9]{1,9})[0-9]*+>")
 def read(spoken: Spoken) -> Heard:
     """Labels with their boxes, or masks."""
     text = _ENDS.sub("", spoken.text)
-    end = text.rfind("<") if text.rfind("<") > text.rfind(">") else len(text)
+    end = last_mark(text)
 
     def element(reading: Reading, match: re.Match[str]) -> None:
         numbers, codes = [int(number) for number in _NUMBER.findall(match[1])], match[2].count("<seg")

@@ -14,11 +14,11 @@ import math
 from collections.abc import Sequence
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Read, box_of, point_of
+from vtinstruct.dialects._furniture import Read, mark_of
 from vtinstruct.dialects._json_list import read_list, write_list
 from vtinstruct.dialects._saying import shares_of
 from vtinstruct.dialogue import Parts
-from vtinstruct.units import Unit, UnitKind
+from vtinstruct.units import Unit
 
 FACTOR = 28  # two patches of 14 pixels
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
@@ -43,9 +43,8 @@ def read(spoken: Spoken) -> Heard:
     """The list's boxes and points."""
     input_wh = spoken.input_wh or smart_resize(spoken.size_wh)
 
-    def place(kind: UnitKind, numbers: Sequence[float]) -> Read:
-        shares = [number / input_wh[index % 2] for index, number in enumerate(numbers)]
-        return (box_of if kind == "box" else point_of)(shares, spoken.size_wh)
+    def place(numbers: Sequence[float]) -> Read:
+        return mark_of([number / input_wh[index % 2] for index, number in enumerate(numbers)], spoken.size_wh)
 
     return read_list(spoken, place)
 

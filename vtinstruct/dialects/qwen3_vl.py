@@ -7,26 +7,18 @@ own encoder is not published; numbers are rounded to the nearest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Read, box_of, point_of
+from vtinstruct.dialects._furniture import mark_of
 from vtinstruct.dialects._json_list import read_list, write_list
 from vtinstruct.dialects._saying import numbers_of
 from vtinstruct.dialogue import Parts
-from vtinstruct.units import UnitKind
 
 GRID = Grid(1000, 1000)
 
 
 def read(spoken: Spoken) -> Heard:
     """The list's boxes and points."""
-
-    def place(kind: UnitKind, numbers: Sequence[float]) -> Read:
-        shares = [GRID.share(number) for number in numbers]
-        return (box_of if kind == "box" else point_of)(shares, spoken.size_wh)
-
-    return read_list(spoken, place)
+    return read_list(spoken, lambda numbers: mark_of([GRID.share(number) for number in numbers], spoken.size_wh))
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Marks, Read, Units, box_of, floats, listen_behind, point_of
+from vtinstruct.dialects._furniture import Marks, Read, Units, floats, listen_behind, mark_of
 from vtinstruct.dialects._saying import shares_of, written_behind
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit, UnitKind
@@ -42,7 +42,7 @@ def read(spoken: Spoken) -> Heard:
         for one in match[1].split(";"):
             numbers = floats(one.split(","))
             shares = [(n * side - pads[i % 2]) / spoken.size_wh[i % 2] for i, n in enumerate(numbers)]
-            found.append((box_of if len(shares) == 4 else point_of)(shares, spoken.size_wh))
+            found.append(mark_of(shares, spoken.size_wh))
         return ("box" if match[1].split(";", 1)[0].count(",") == 3 else "point"), found
 
     return listen_behind(spoken, _MARKS, units)
