@@ -28,7 +28,7 @@ def as_numpy(array: Any, dtype: Any) -> NDArray[Any]:
     return np.asarray(series(array).to_numpy()).astype(dtype, copy=False)
 
 
-def as_arrow(values: NDArray[Any], nan_is_null: bool = False) -> Any:
-    """A numpy array (N,) as a pyarrow array."""
+def as_arrow(values: NDArray[Any] | pl.Series, nan_is_null: bool = False) -> Any:
+    """A numpy array (N,), or a column, as a pyarrow array; texts and bytes as the large ones that every reader knows."""
     column = pl.Series(values)
-    return (column.fill_nan(None) if nan_is_null else column).to_arrow()
+    return (column.fill_nan(None) if nan_is_null else column).to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -147,9 +147,9 @@ def compare_command(
     samples that moved most."""
     found = compare(first, second, resamples, seed)
     show_comparison(found)
-    for results in (read_results(first), read_results(second)):
-        for line in remarks(results):
-            screen.print(f"[yellow]{escape(f'{results.model}: {line}')}[/yellow]", soft_wrap=True, highlight=False)
+    for model, lines_ in zip(found.models, found.remarks, strict=True):
+        for line in lines_:
+            screen.print(f"[yellow]{escape(f'{model}: {line}')}[/yellow]", soft_wrap=True, highlight=False)
     if out is not None:
         pictures = moved_pictures(found, (first, second), open_dataset(data)[0], predictions or ()) if data else {}
         write_comparison(out, found, pictures)

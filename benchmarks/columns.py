@@ -34,7 +34,7 @@ class Rles:
     def only(self, wanted: NDArray[np.bool_]) -> Rles:
         """The same number of masks, empty where they are not wanted."""
         kept = pl.select(pl.when(pl.lit(pl.Series(wanted))).then(pl.lit(series(self.counts))).otherwise(pl.lit(b"")))
-        return Rles(kept.to_series().to_arrow(compat_level=pl.CompatLevel.oldest()), self.sizes_hw)
+        return Rles(as_arrow(kept.to_series()), self.sizes_hw)
 
     def some(self, which: Ints) -> list[dict[str, Any]]:
         """COCO RLE objects of the chosen masks."""

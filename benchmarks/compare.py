@@ -17,6 +17,7 @@ from benchmarks.dataset import Dataset
 from benchmarks.gallery import Trio, trio
 from benchmarks.intervals import Drawn, paired
 from benchmarks.page import render_page
+from benchmarks.remarks import remarks
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results
 from benchmarks.rows import read_rows, setting_of
 from benchmarks.score import file_digest
@@ -73,9 +74,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models, and how they differ."""
+    """Two models, what a reader must know of the numbers of each, and how they differ."""
 
     models: tuple[str, str]
+    remarks: tuple[list[str], list[str]]
     suites: tuple[Difference, ...]
 
 
@@ -92,7 +94,7 @@ def compare(first: Path, second: Path, resamples: int, seed: int) -> Comparison:
     ]
     if not found:
         raise ResultsError(f"{second}: has no suite, source and split that {first} has; the same ones are right")
-    return Comparison((one.model, other.model), tuple(found))
+    return Comparison((one.model, other.model), (remarks(one), remarks(other)), tuple(found))
 
 
 Side = tuple[Path, Results, SuiteResult]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,11 +102,10 @@ def _predictions(
         try:
             fields = _fields(line)
             truth = _truth(fields, truths)
-            spoken = _spoken(fields, truth, dialect)
             where = (truth.source, truth.split)
             if where not in classes:
                 classes[where] = {n: category.name for n, category in dataset.by_id(*where).items()}
-            spoken = replace(spoken, classes=classes[where])
+            spoken = _spoken(fields, truth, dialect, classes[where])
         except LineError as error:
             left_out(error.args[0], number, error.args[1])
             continue
@@ -155,7 +154,7 @@ def _truth(fields: Mapping[str, Any], truths: Truths) -> Dialogue:
     return truth
 
 
-def _spoken(fields: Mapping[str, Any], truth: Dialogue, dialect: Dialect) -> Spoken:
+def _spoken(fields: Mapping[str, Any], truth: Dialogue, dialect: Dialect, classes: Mapping[int, str]) -> Spoken:
     assert truth.photo is not None  # `_truth` refuses it
     form = fields.get("form", "")
     if form and form not in dialect.forms:
@@ -163,7 +162,7 @@ def _spoken(fields: Mapping[str, Any], truth: Dialogue, dialect: Dialect) -> Spo
         raise LineError("bad form", f"form is {form!r:.40}; of {dialect.name}, {right} is right")
     return Spoken(
         fields["text"], truth.photo.size_wh, asked_of(truth), wanted_of(truth), _size(fields.get("input_wh")),
-        _masks(fields.get("masks")), _scores(fields.get("scores")), form,
+        _masks(fields.get("masks")), _scores(fields.get("scores")), form, classes,
     )  # fmt: skip
 
 

@@ -31,10 +31,10 @@ class Share:
     top: int
     left: int
 
-    def paste(self, square: Bytes, levels: Bytes) -> None:
-        """Put `levels`, of these pixels, into a square (side, side)."""
-        height, width = levels.shape
-        square[self.top : self.top + height, self.left : self.left + width] = levels
+    def paste(self, square: Bytes) -> None:
+        """Put the levels into a square (side, side)."""
+        height, width = self.levels.shape
+        square[self.top : self.top + height, self.left : self.left + width] = self.levels
 
 
 NOTHING = Share(np.zeros((0, 0), np.uint8), 0, 0)
@@ -129,5 +129,5 @@ def squares_of(shares: Sequence[Share], side: int) -> Bytes:
     """The whole squares, (N, side, side) of 0..255."""
     squares = np.zeros((len(shares), side, side), np.uint8)
     for square, share in zip(squares, shares, strict=True):
-        share.paste(square, share.levels)
+        share.paste(square)
     return squares

@@ -81,11 +81,13 @@ def look(piece: Piece) -> Looked:
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows in larger batches: what a batch costs by itself is more than to copy it."""
     waiting: list[pa.RecordBatch] = []
+    size = 0
     for batch in batches:
         waiting.append(batch)
-        if sum(one.nbytes for one in waiting) >= BATCH_BYTES:
+        size += batch.nbytes
+        if size >= BATCH_BYTES:
             yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
 

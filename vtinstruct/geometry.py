@@ -143,6 +143,11 @@ def _rle(native: Any) -> Rle:
     return Rle((int(height), int(width)), bytes(native["counts"]))
 
 
+def rle_to_coco(rle: Rle) -> dict[str, Any]:
+    """A mask as the object that COCO's JSON files have."""
+    return {"size": list(rle.size_hw), "counts": rle.counts.decode("ascii")}
+
+
 def _native(rle: Rle) -> Any:
     return {"size": list(rle.size_hw), "counts": rle.counts}
 

@@ -44,10 +44,8 @@ class Objects:
     """Weighted pixels of annotated objects that were answered as their class, or their category, and those that were not."""
 
     def __init__(self) -> None:
-        self.hit, self.missed = (
-            dict.fromkeys((*MEAN_SIZE, *WITH_OBJECTS), 0.0),
-            dict.fromkeys((*MEAN_SIZE, *WITH_OBJECTS), 0.0),
-        )
+        self.hit: dict[int | str, float] = dict.fromkeys((*MEAN_SIZE, *WITH_OBJECTS), 0.0)
+        self.missed = dict(self.hit)
 
     def add(self, objects: Labels, found: Labels) -> None:
         """One picture's object ids and answered label ids, (H, W) each."""

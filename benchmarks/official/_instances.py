@@ -16,7 +16,7 @@ from benchmarks.engine import AveragePrecision, IouType
 from benchmarks.official._files import OfficialError, Rows, is_number, numbers_of
 from benchmarks.official._table import Table
 from benchmarks.skeletons import SKELETONS
-from vtinstruct.geometry import MAX_COORDINATE, GeometryError, check_rle, polygons_to_rle, rle_from_runs
+from vtinstruct.geometry import MAX_COORDINATE, GeometryError, check_rle, polygons_to_rle, rle_from_runs, rle_to_coco
 from vtinstruct.units import Rle
 
 FIELD: dict[IouType, str] = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
@@ -207,7 +207,7 @@ def is_side(value: object) -> TypeGuard[int]:
 
 def _drawn(polygons: list[list[float]], size_hw: tuple[object, object]) -> dict[str, Any]:
     height, width = cast(tuple[int, int], size_hw)
-    return {"size": [height, width], "counts": polygons_to_rle(polygons, (width, height)).counts.decode()}
+    return rle_to_coco(polygons_to_rle(polygons, (width, height)))
 
 
 def _check_geometry(row: dict[str, Any], field: str, where: str, size_hw: Size | None, joints: int) -> None:

@@ -73,7 +73,7 @@ class Units:
         size, counts = mask.flatten()
         sizes = np.ones((len(self), 2), dtype=np.int64)
         sizes[_valid(size)] = as_numpy(pc.list_flatten(size), np.int64).reshape(-1, 2)
-        return series(counts).fill_null(b"").to_arrow(compat_level=pl.CompatLevel.oldest()), sizes
+        return as_arrow(series(counts).fill_null(b"")), sizes
 
     def classes(self, setting: Setting, phrase: str) -> Ints:
         """The class id of each: the source's, or its name's (the `phrase` field where the source gives no name)."""

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.arrow import as_numpy
+from benchmarks.arrow import as_arrow, as_numpy
 from benchmarks.columns import Instances, Rles
 from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
@@ -79,9 +79,14 @@ def true_class(reference: Reference, concept: str, setting: Setting) -> int:
     return setting.vocabulary.get(class_key(name), open_class_id(name))
 
 
-def words_of(named: Iterable[tuple[int, str]], setting: Setting) -> list[Row]:
-    """A row's `words`: what is called what, by (class id, name), of classes that no vocabulary names."""
-    return [{"id": i, "name": name} for i, name in sorted(set(named)) if name and i not in setting.categories]
+Named = Iterable[tuple[int, str]]  # class ids and what they are called
+
+
+def words_of(true: Named, found: Named, setting: Setting) -> list[Row]:
+    """A row's `words`: what annotations call their classes that no vocabulary names, and answers those that have no number but
+    their words'."""
+    named = {*true, *(pair for pair in found if pair[0] >= OPEN)}
+    return [{"id": i, "name": name} for i, name in sorted(named) if name and i not in setting.categories]
 
 
 def with_words(setting: Setting, rows: pl.DataFrame) -> Setting:
@@ -175,15 +180,13 @@ def instance_row(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting
         "true_crowd": true.crowd, "found_class": found.classes,
         "found_box": _flat(kind.box_xywh(v, r) for v, r in zip(found.values, found.references, strict=True)),
         "found_score": [reference.score for reference in found.references], "unknown": unknown,
-        "words": words_of(_named(true, found), setting),
+        "words": words_of(_named(true), _named(found), setting),
     }  # fmt: skip
     return row, true, found
 
 
-def _named(true: Side, found: Side) -> list[tuple[int, str]]:
-    """What annotations call their classes, and answers those that have no number but their words'."""
-    answers = [pair for pair in zip(found.classes, found.names, strict=True) if pair[0] >= OPEN]
-    return [*zip(true.classes, true.names, strict=True), *answers]
+def _named(side: Side) -> Named:
+    return zip(side.classes, side.names, strict=True)
 
 
 def _flat(boxes: Iterable[Sequence[float]]) -> list[float]:
@@ -277,6 +280,6 @@ def flat(series: pl.Series, dtype: Any) -> NDArray[Any]:
 def rles_of(rows: pl.DataFrame, side: str) -> Rles:
     """The masks of all rows ("true" or "found")."""
     masks = rows[f"{side}_rle"]
-    lists = cast(Any, masks.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    lists = as_arrow(masks.rechunk())
     sizes = np.stack([rows["height"].to_numpy(), rows["width"].to_numpy()], axis=1)
     return Rles(lists.flatten(), np.repeat(sizes, masks.list.len().to_numpy(), axis=0))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scorer import Answered, Setting, class_key, true_triplets
-from benchmarks.scorers._instances import OPEN, names_of, true_class
+from benchmarks.scorer import Answered, Row, Setting, class_key, true_triplets
+from benchmarks.scorers._instances import names_of, true_class, words_of
 from vtinstruct.dialogue import Dialogue, Reference
 from vtinstruct.geometry import decode_rle
 from vtinstruct.units import Mask, Rle
@@ -76,9 +76,10 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
     return found, unknown
 
 
-def called(true: Sequence[Segment], found: Sequence[Segment]) -> list[tuple[int, str]]:
-    """What annotations call their classes, and answers those that have no number but their words'."""
-    return [(s.category, s.name) for s in (*true, *(one for one in found if one.category >= OPEN))]
+def called(true: Sequence[Segment], found: Sequence[Segment], setting: Setting) -> list[Row]:
+    """`words_of` these segments."""
+    said, answered = ([(segment.category, segment.name) for segment in side] for side in (true, found))
+    return words_of(said, answered, setting)
 
 
 def paint(segments: Sequence[Segment], size_hw: tuple[int, int], values: Sequence[int]) -> LabelMap:

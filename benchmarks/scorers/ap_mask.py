@@ -15,6 +15,7 @@ import polars as pl
 from hotcoco.primitives import mask_iou
 from numpy.typing import NDArray
 
+from benchmarks.arrow import as_arrow
 from benchmarks.columns import Instances
 from benchmarks.engine import BOX_NUMBERS
 from benchmarks.matching import Similar
@@ -80,8 +81,10 @@ def _true_columns(units: Units) -> dict[str, Any]:
     counts, sizes = units.rles()
     boxes = units.boxes()
     own = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    bare = ~units.has("box_xyxy")
+    own[bare] = read_boxes(counts.filter(as_arrow(bare)), sizes[bare])
     return {
-        "true_rle": counts, "true_box": np.where(np.isnan(own), read_boxes(counts, sizes), own),
+        "true_rle": counts, "true_box": own,
         "true_area": read_masks(counts, sizes).area_px.astype(np.float64),
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.intervals import interval, photo_index
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, class_key, common
-from benchmarks.scorers._instances import WORDS, flat, open_class_id, unknown_words, with_words, words_of
+from benchmarks.scorers._instances import WORDS, flat, open_class_id, unknown_words, with_words
 from benchmarks.scorers._label_maps import (
     NOTHING,
     LabelMap,
@@ -82,7 +82,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     quality = right / total if total else 1.0
     return common(truth, answer, quality) | {
         "true_class": [t for t, _, _ in cells], "found_class": [f for _, f, _ in cells],
-        "pixels": [n for _, _, n in cells], "unknown": unknown, "words": words_of(called(true, found), setting),
+        "pixels": [n for _, _, n in cells], "unknown": unknown, "words": called(true, found, setting),
     }  # fmt: skip
 
 

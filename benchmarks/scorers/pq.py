@@ -27,7 +27,7 @@ from benchmarks.intervals import interval, photo_index
 from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words, words_of
+from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words
 from benchmarks.scorers._label_maps import Segment, called, found_segments, overlaps, paint, true_segments
 from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
@@ -96,7 +96,7 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     total = 2 * len(row["tp_class"]) + len(row["fp_class"]) + len(row["fn_class"]) + len(unknown)
     quality = 2 * sum(row["tp_iou"]) / total if total else 1.0
     return common(truth, answer, quality) | row | {
-        "unknown": unknown, "words": words_of(called(true, found), setting)
+        "unknown": unknown, "words": called(true, found, setting)
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ one kind are told apart from the first minute. Losses: the locator's, binary cro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from refvlm.decoders._contract import Decoder, Found, Value
 from refvlm.decoders._locator import Located, Locator, Sight, compare, square_distance
 from refvlm.decoders.box import square_corners
-from refvlm.share import Share, share_of_rle
+from refvlm.share import Share, share_of_rle, squares_of
 from refvlm.vision import View
 from vtinstruct.geometry import Letterbox, encode_mask, rle_box
 from vtinstruct.units import Mask
@@ -26,11 +27,8 @@ from vtinstruct.units import Mask
 def square_masks(shares: Sequence[Share], side: int) -> Tensor:
     """Masks in the padded square, (N, side, side) uint8: 1 where at least half a pixel is inside; of a mask too thin for
     that, where most is."""
-    squares = np.zeros((len(shares), side, side), np.uint8)
-    for square, share in zip(squares, shares, strict=True):
-        if share.levels.size:
-            share.paste(square, (share.levels >= min(128, int(share.levels.max()))).view(np.uint8))
-    return torch.from_numpy(squares)
+    inside = ((share.levels >= min(128, int(share.levels.max(initial=0)))).view(np.uint8) for share in shares)
+    return torch.from_numpy(squares_of([replace(s, levels=one) for s, one in zip(shares, inside, strict=True)], side))
 
 
 class MaskDecoder(Decoder):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vtinstruct.streams import Format
 
 Folder = Annotated[Path, typer.Argument(help="The dataset's folder.")]
+Tasks = Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")]
+Splits = Annotated[str, typer.Option(help="Only these splits, by comma.")]
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vtinstruct.commands.arguments import Folder, format_named, names
+from vtinstruct.commands.arguments import Folder, Splits, Tasks, format_named, names
 from vtinstruct.manifest import LEDGER, DatasetError
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def build(
         typer.Argument(help="NAME=FOLDER, NAME:SPLIT,SPLIT=FOLDER, or a FOLDER in which sources are looked for."),
     ],
     out: Annotated[Path, typer.Option(help="Where the dataset goes: a new or empty folder, or an earlier dataset.")],
-    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")] = "",
-    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+    tasks: Tasks = "",
+    splits: Splits = "",
     limit: Annotated[int, typer.Option(min=0, help="At most so many records of each source and split; 0: all.")] = 0,
     seed: Annotated[
         int,

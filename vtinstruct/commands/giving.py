@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from vtinstruct.commands.arguments import Folder, format_named, names
+from vtinstruct.commands.arguments import Folder, Splits, Tasks, format_named, names
 
 
 def export(
     folder: Folder,
     to: Annotated[str, typer.Option(help="llava-json, webdataset or coco-json.")],
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
-    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma. All that fit, otherwise.")] = "",
-    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+    tasks: Tasks = "",
+    splits: Splits = "",
     photos: Annotated[
         bool, typer.Option("--photos", help="Write photos beside the JSON too; tars always hold them.")
     ] = False,

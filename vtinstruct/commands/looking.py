@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vtinstruct.commands.arguments import Folder, names
+from vtinstruct.commands.arguments import Folder, Splits, Tasks, names
 from vtinstruct.manifest import DatasetError
 
 
@@ -79,8 +79,8 @@ def show(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("show.html"),
     per_task: Annotated[int, typer.Option(min=1, help="Dialogues of each task, spread over its splits.")] = 6,
-    tasks: Annotated[str, typer.Option(help="Only these tasks, by comma.")] = "",
-    splits: Annotated[str, typer.Option(help="Only these splits, by comma.")] = "",
+    tasks: Tasks = "",
+    splits: Splits = "",
 ) -> None:
     """Write one self-contained page of dialogues with everything drawn that they point at."""
     from vtinstruct.show import show as write_page

@@ -15,7 +15,7 @@ from vtinstruct.dialect import Dialect, Heard, NotSayable, SizeWH, Spoken
 from vtinstruct.dialects._furniture import Read, Reading, box_of, unit_of
 from vtinstruct.dialects._saying import sayable
 from vtinstruct.dialogue import Parts, Triplet
-from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_from_runs
+from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_from_runs, rle_to_coco
 from vtinstruct.units import Box, Keypoints, Mask, Rle, Unit, UnitKind, is_finite_number
 
 FIELDS: Mapping[UnitKind, str] = {"mask": "segmentation", "keypoint": "keypoints", "box": "bbox"}
@@ -132,7 +132,7 @@ def _wire(unit: Unit | None) -> Any:
             x0, y0, x1, y1 = unit.box_xyxy
             return [x0, y0, x1 - x0, y1 - y0]
         case Mask():
-            return {"size": list(unit.mask_rle.size_hw), "counts": unit.mask_rle.counts.decode("ascii")}
+            return rle_to_coco(unit.mask_rle)
         case Keypoints():
             return [value for point in unit.keypoints_xyv for value in point]
         case _:

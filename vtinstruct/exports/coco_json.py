@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from vtinstruct.dialogue import Dialogue, Reference, StoredPhoto
 from vtinstruct.export import Export, Item, Job
-from vtinstruct.geometry import rle_area, rle_box
+from vtinstruct.geometry import rle_area, rle_box, rle_to_coco
 from vtinstruct.record import Category
 from vtinstruct.units import Box, Keypoints, Mask, Unit, kind_of
 
@@ -192,7 +192,7 @@ def _geometry(reference: Reference, category: Category) -> dict[str, Any]:
             box = unit.box_xyxy
         case Mask():
             rle = unit.mask_rle
-            made["segmentation"] = {"size": list(rle.size_hw), "counts": rle.counts.decode("ascii")}
+            made["segmentation"] = rle_to_coco(rle)
             box = box or rle_box(rle)
             area = float(rle_area(rle)) if area is None else area
         case Keypoints():

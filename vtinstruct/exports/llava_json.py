@@ -20,7 +20,7 @@ from typing import Any
 from vtinstruct.dialect import NotSayable, dialect_named
 from vtinstruct.dialogue import Dialogue, Part, Prompt, Triplet, Turn
 from vtinstruct.export import Export, Item, Job
-from vtinstruct.geometry import rle_box
+from vtinstruct.geometry import rle_box, rle_to_coco
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit
 
 _NUMBER = r"(\d\.\d{3})"
@@ -87,7 +87,7 @@ def _entry(dialogue: Dialogue, job: Job) -> dict[str, Any]:
     known: dict[str, Any] = {"task": dialogue.task, "source": dialogue.source, "licence": dialogue.licence}
     image = {"image": job.place_photo(photo.path)} if photo is not None else {}
     if job.dialect and dialect_named(job.dialect).beside:
-        known["masks"] = [_coco(r.unit) for _, _, r in dialogue.references() if isinstance(r.unit, Mask)]
+        known["masks"] = [rle_to_coco(r.unit.mask_rle) for _, _, r in dialogue.references() if isinstance(r.unit, Mask)]
     return {"id": dialogue.id, **image, "conversations": said, **known}
 
 
@@ -107,10 +107,6 @@ def _said(turn: Turn, size_wh: tuple[int, int] | None, job: Job) -> str:
     if lost:
         job.noted[WORDS] += lost
     return text
-
-
-def _coco(mask: Mask) -> dict[str, Any]:
-    return {"size": list(mask.mask_rle.size_hw), "counts": mask.mask_rle.counts.decode("ascii")}
 
 
 def _masks(part: Part) -> int:
