@@ -1,7 +1,9 @@
 """Answers that are JSON lists of objects with a label and coordinates, bare or in a ```json fence (Qwen2.5-VL, Qwen3-VL).
 
 Objects are found one by one, so that a list which is cut off, or broken in one place, gives its other objects: what stands
-between the braces of an object must be JSON, what stands around them need not be.
+between the braces of an object must be JSON, what stands around them need not be. An answer that is nothing but four numbers in
+brackets, or a list of such, is boxes too, without a label: such answers are what lmms-eval (`refcoco/utils_rec.py`) and
+VLMEvalKit (`refcoco.py`) ask these models for, and read.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from vtinstruct.dialect import Heard, Spoken
-from vtinstruct.dialects._furniture import FOREIGN, Read, Reading, unit_of
+from vtinstruct.dialects._furniture import FOREIGN, Read, Reading, floats, unit_of
 from vtinstruct.dialects._saying import triplets_alone
 from vtinstruct.dialogue import Parts, Triplet
 from vtinstruct.units import Unit, UnitKind
@@ -27,6 +29,12 @@ _NEVER = re.compile(r"(?!)")
 _BRACES = re.compile(r"[{}]")
 _FENCE = re.compile(r"```(?:json)?")
 _EDGE = " \t\r\n,[]"
+_NUMBER = r"\s*+[-+]?[0-9]++(?:\.[0-9]++)?\s*+"
+_FOUR = rf"\[{_NUMBER}(?:,{_NUMBER}){{3}}\]"
+_BOX, _BOXES = (
+    re.compile(rf"\[({_NUMBER}(?:,{_NUMBER}){{3}})\]"),
+    re.compile(rf"{_FOUR}|\[\s*+{_FOUR}(?:\s*+,\s*+{_FOUR})*+\s*+\]"),
+)
 
 Place = Callable[[Sequence[float]], Read]  # numbers as they stand in the list, four or two, to a unit of the photo
 
@@ -36,13 +44,7 @@ def read_list(spoken: Spoken, place: Place) -> Heard:
     reading, at, text = Reading(spoken), 0, spoken.text
     found = list(_OBJECT.finditer(text))
     if not found:
-        bare = _FENCE.sub("", text).strip()
-        if FOREIGN.search(bare):
-            reading.fault("unreadable")
-        if bare == "[":
-            reading.fault("truncated")
-        else:
-            reading.words("" if bare == "[]" else text)
+        _without_objects(reading, text, place)
         return reading.finish()
     for match in found:
         _between(reading, text[at : match.start()])
@@ -58,6 +60,20 @@ def read_list(spoken: Spoken, place: Place) -> Heard:
     if text.count("[") > text.count("]") and found[-1][1]:
         reading.fault("truncated")  # nothing to drop: the list ends behind a whole object
     return reading.finish()
+
+
+def _without_objects(reading: Reading, text: str, place: Place) -> None:
+    bare = _FENCE.sub("", text).strip()
+    if _BOXES.fullmatch(bare):
+        for numbers in _BOX.findall(bare):
+            reading.listed("", "box", unit_of(reading, *place(floats(numbers.split(",")))))
+        return
+    if FOREIGN.search(bare):
+        reading.fault("unreadable")
+    if bare == "[":
+        reading.fault("truncated")
+    else:
+        reading.words("" if bare == "[]" else text)
 
 
 def _between(reading: Reading, text: str) -> None:

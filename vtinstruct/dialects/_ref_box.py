@@ -30,11 +30,19 @@ _BEGUN = re.compile(rf"\s*+[(\[][^<]*+{BOX_END}")
 Inside = Callable[[str], Sequence[Sequence[float]] | None]  # the text inside <box> to boxes in the grid's numbers
 
 
-def read_ref_box(spoken: Spoken, grid: Grid, inside: Inside) -> Heard:
-    """Phrases with their boxes, words where they stand. A text that begins inside a box (the prompt ended with `<box>`, as
-    in Qwen-VL's evaluation) is read as if it had the mark."""
+def unmarked(boxes: str) -> re.Pattern[str]:
+    """What finds `boxes` (a pattern of what stands inside `<box>`) without marks, as its group `bare`. Marks are special tokens,
+    and the models' own evaluation scripts decode answers without those (`skip_special_tokens`)."""
+    return re.compile(rf"(?:{REF}|{BOX})[^<]*+|(?P<bare>{boxes})(?!\s*+{BOX_END})")
+
+
+def read_ref_box(spoken: Spoken, grid: Grid, inside: Inside, bare: re.Pattern[str]) -> Heard:
+    """Phrases with their boxes, words where they stand; `bare` (of `unmarked`) finds boxes whose marks were not decoded. A text
+    that begins inside a box (the prompt ended with `<box>`, as in Qwen-VL's evaluation) is read as if it had the mark."""
     text = ENDS.sub("", spoken.text)
-    spoken = replace(spoken, text=f"<box>{text}" if _BEGUN.match(text) else text)
+    text = f"<box>{text}" if _BEGUN.match(text) else text
+    text = bare.sub(lambda match: f"<box>{match['bare']}</box>" if match["bare"] else match[0], text)
+    spoken = replace(spoken, text=text)
 
     def element(reading: Reading, match: re.Match[str]) -> None:
         units: list[Unit | None] = []

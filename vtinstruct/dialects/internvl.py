@@ -1,18 +1,19 @@
 """InternVL: `<ref>phrase</ref><box>[[x0, y0, x1, y1], ...]</box>`, all boxes of a phrase in one `<box>`.
 
 Source: github.com/OpenGVLab/InternVL, `internvl_chat/eval/refcoco/evaluate_grounding.py`, which reads a number as n / 1000 of
-the side, and takes `[[...]]` without `<box>` too. (It reads numbers below 4 in sum as shares: a guess that is not made here.)
-The model's own encoder is not published; numbers are rounded to the nearest.
+the side, and takes `[[...]]` and `[...]` without `<box>` too. It reads a box whose numbers are below 4 in sum as shares;
+here only one with a decimal point, as the model writes thousandths without: `[0, 0, 1, 1]` stays a box of one thousandth. The
+model's own encoder is not published; numbers are rounded to the nearest.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import floats
-from vtinstruct.dialects._ref_box import DEBRIS, NUMBER, read_ref_box
+from vtinstruct.dialects._ref_box import DEBRIS, NUMBER, read_ref_box, unmarked
 from vtinstruct.dialects._saying import numbers_of, written
 from vtinstruct.dialogue import Parts, Triplet
 
@@ -20,17 +21,25 @@ GRID = Grid(1000, 1000)
 _ONE = rf"\s*+\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]\s*+"
 _BOX = re.compile(_ONE)
 _INSIDE = re.compile(rf"\s*+\[{_ONE}(?:,{_ONE})*+,?+\s*+\]\s*+|{_ONE}")
-_BARE = re.compile(rf"(?<!<box>)\[{_ONE}(?:,{_ONE})*+\](?!</box>)")
+_BARE = unmarked(rf"\[{_ONE}(?:,{_ONE})*+\]|\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]")
+_SHARES = 4.0  # below this in sum, numbers with a decimal point are shares
 
 
 def _inside(content: str) -> list[list[float]] | None:
-    return [floats(numbers) for numbers in _BOX.findall(content)] if _INSIDE.fullmatch(content) else None
+    if not _INSIDE.fullmatch(content):
+        return None
+    return [_thousandths(numbers) for numbers in _BOX.findall(content)]
+
+
+def _thousandths(texts: Sequence[str]) -> list[float]:
+    numbers = floats(texts)
+    shares = sum(numbers) < _SHARES and any("." in text for text in texts)
+    return [number * GRID.scale for number in numbers] if shares else numbers
 
 
 def read(spoken: Spoken) -> Heard:
     """Phrases with their boxes."""
-    text = _BARE.sub(lambda match: f"<box>{match[0]}</box>", spoken.text)
-    return read_ref_box(replace(spoken, text=text), GRID, _inside)
+    return read_ref_box(spoken, GRID, _inside, _BARE)
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:

@@ -25,8 +25,18 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("It is at [[1, 2, 3, 4]].", "It is at {object|box|1}.", [(1, 1, 3, 2)], []),
     # another model's form: words, and a fault
     ("It is at (1,2),(3,4).", "It is at (1,2),(3,4).", [], ["unreadable"]),
-    # decimals: a thousandth stays a thousandth, whatever the evaluation script guesses below 4 in sum
-    ("<ref>dog</ref><box>[[0.1, 0.2, 0.3, 0.4]]</box>", "{dog|box|1}", [(0.1, 0.1, 0.3, 0.2)], []),
+    # one pair of brackets and no <box>: special tokens are not decoded in evaluate_grounding.py, and its pattern takes any brackets
+    ("[100, 200, 300, 400]", "{object|box|1}", [(100, 100, 300, 200)], []),
+    ("The dog [1,2,3,4] and [[5,6,7,8]]", "The dog {object|box|1} and {object|box|1}", [(1, 1, 3, 2), (5, 3, 7, 4)], []),
+    ("<ref>dog [1,2,3,4]</ref><box>[[5,6,7,8]]</box>", "{dog [1,2,3,4]|box|1}", [(5, 3, 7, 4)], []),
+    # decimals below 4 in sum are shares, as in evaluate_grounding.py; above, thousandths
+    ("<ref>dog</ref><box>[[0.1, 0.2, 0.3, 0.4]]</box>", "{dog|box|1}", [(100, 100, 300, 200)], []),
+    ("[0.0, 0.5, 1.0, 1.0]", "{object|box|1}", [(0, 250, 1000, 500)], []),
+    ("[[100.5, 200.0, 300.25, 400.0]]", "{object|box|1}", [(100.5, 100, 300.25, 200)], []),
+    # whole numbers are thousandths however small (the script: shares of a photo, the whole of it)
+    ("<box>[[0, 0, 1, 1]]</box>", "{object|box|1}", [(0, 0, 1, 0.5)], []),
+    # five numbers without a mark
+    ("[1, 2, 3, 4, 5]", "[1, 2, 3, 4, 5]", [], []),
     # cut off in the second box of a list: the element is dropped
     ("<ref>a</ref><box>[[1, 2, 3, 4]]</box> and <ref>dogs</ref><box>[[1, 2, 3, 4], [5, 6", "{a|box|1} and ", [(1, 1, 3, 2)], ["truncated"]),
     # words inside the box

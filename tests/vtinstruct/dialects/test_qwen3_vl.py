@@ -40,8 +40,13 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("```json\n[]\n```", "", [], []),
     # words alone
     ("There are no dogs.", "There are no dogs.", [], []),
-    # four numbers and no list of objects: another form, which is not guessed at
-    ("[100, 200, 300, 400]", "[100, 200, 300, 400]", [], ["unreadable"]),
+    # four numbers and nothing else, which lmms-eval and VLMEvalKit ask for; a list of such
+    ("[100, 200, 300, 400]", "{object|box|1}", [(100, 100, 300, 200)], []),
+    ("```json\n[[1, 2, 3, 4], [5, 6, 7.5, 8]]\n```", "{object|box|2}", [(1, 1, 3, 2), (5, 3, 7.5, 4)], []),
+    ("[300, 200, 100, 400]", "{object|box|1}", [None], ["swapped corners"]),
+    # among words, in other brackets, or another number of them: another form, which is not guessed at
+    ("It is at [100, 200, 300, 400]", "It is at [100, 200, 300, 400]", [], ["unreadable"]),
+    ("[1, 2, 3, 4, 5]", "[1, 2, 3, 4, 5]", [], []),
     ("The dog is at (1, 2), (3, 4).", "The dog is at (1, 2), (3, 4).", [], ["unreadable"]),
     ("See [1] and [2, 3].", "See [1] and [2, 3].", [], []),
     # decimals

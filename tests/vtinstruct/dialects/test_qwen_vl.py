@@ -21,6 +21,12 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("<|object_ref_start|>dog<|object_ref_end|><|box_start|>(1,2),(3,4)<|box_end|><|im_end|>", "{dog|box|1}", [(1, 4, 3, 8)], []),
     # the prompt ended with <box>
     ("(1,2),(3,4)</box>", "{object|box|1}", [(1, 4, 3, 8)], []),
+    # marks that were not decoded, as evaluate_grounding.py has it (skip_special_tokens); two boxes side by side
+    ("(1,2),(3,4)", "{object|box|1}", [(1, 4, 3, 8)], []),
+    ("Two dogs(1,2),(3,4)(5,6),(7,8) run.", "Two dogs{object|box|2} run.", [(1, 4, 3, 8), (5, 12, 7, 16)], []),
+    ("A <ref>dog (1,2),(3,4)</ref><box>(5,6),(7,8)</box>", "A {dog (1,2),(3,4)|box|1}", [(5, 12, 7, 16)], []),
+    # one corner alone is words
+    ("The corner (1,2) of it", "The corner (1,2) of it", [], []),
     # a box without phrase; blanks
     ("<box> ( 1 , 2 ) , ( 3 , 4 ) </box>", "{object|box|1}", [(1, 4, 3, 8)], []),
     # an empty phrase
