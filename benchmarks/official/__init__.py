@@ -1,8 +1,8 @@
 """Official result files in their official layouts, scored as the official tools do: no dataset of ours is needed.
 
 One file a layout; each offers a function that takes the paths and gives a `Table`, and the command of the same name
-(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg | noc`). What the official tools get wrong on
-broken input is refused or said in a note (`docs/metrics.md` has the list).
+(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | rec | gcg | noc`). What the official tools get
+wrong on broken input is refused or said in a note (`docs/metrics.md` has the list).
 """
 
 from benchmarks.official._files import OfficialError
@@ -16,6 +16,7 @@ from benchmarks.official.miou import miou
 from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
+from benchmarks.official.rec import rec
 from benchmarks.official.vqa import vqa
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "noc",
     "panoptic",
     "pope",
+    "rec",
     "vqa",
 ]

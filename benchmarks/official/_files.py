@@ -111,6 +111,26 @@ def _number(annotated: Mapping[str, Any], listed: Rows, field: str, rows: Rows) 
     return {number: one for one, number in numbers.items()}
 
 
+def lines_or_list(path: Path) -> Rows:
+    """The objects of JSON lines, or of one JSON list: scripts write either. Raises `OfficialError`."""
+    try:
+        whole = path.read_bytes()
+    except OSError as error:
+        raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
+    if whole.lstrip().startswith(b"["):
+        return rows_of(read_json(path), str(path))
+    found: list[Any] = []
+    for number, line in enumerate(whole.splitlines(), start=1):
+        if line.strip():
+            try:
+                found.append(msgspec.json.decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise OfficialError(
+                    f"{path}: line {number} is not JSON ({error}); one object a line is right"
+                ) from error
+    return rows_of(found, str(path))
+
+
 def table_of(path: Path, name: str) -> Rows:
     """One list of objects of a JSON file that is an object of such lists. Raises `OfficialError`."""
     whole = read_json(path)

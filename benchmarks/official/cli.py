@@ -1,5 +1,5 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | gcg | noc`: official result
-files in, official numbers out."""
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | rec | gcg | noc`: official
+result files in, official numbers out."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from benchmarks.official.miou import IGNORED, miou
 from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
+from benchmarks.official.rec import rec
 from benchmarks.official.vqa import vqa
 from benchmarks.skeletons import SKELETONS
+from vtinstruct.dialect import dialect_named
 
 Truth = Annotated[Path, typer.Argument(help="the official annotation file")]
 Found = Annotated[Path, typer.Argument(help="the official result file")]
@@ -117,6 +119,15 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Accuracy, precision, recall, F1 and yes-ratio of POPE answers."""
         show(pope(labels, answers), False, as_json)
+
+    @app.command("rec")
+    def rec_command(
+        results: Annotated[Path, typer.Argument(help="rows of `answer`, `gt_bbox`, `hw`, as evaluate_grounding.py writes them")],
+        dialect: Annotated[str, typer.Option("--dialect", help="the format of the answers; `refvlm-bench dialects`")],
+        as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """Accuracy of referring expression answers in Qwen-VL's and InternVL's layout."""
+        show(rec(results, dialect_named(dialect)), False, as_json)
 
     @app.command("gcg")
     def gcg_command(

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 
-from benchmarks.official._files import OfficialError, Rows, read_json, rows_of
+from benchmarks.official._files import OfficialError, lines_or_list
 from benchmarks.official._table import Table
 from benchmarks.scorers.pope import SCRIPT, read_answer, read_as_script, yes_no_numbers
 
@@ -21,12 +19,12 @@ from benchmarks.scorers.pope import SCRIPT, read_answer, read_as_script, yes_no_
 def pope(labels: Path, answers: Path) -> Table:
     """The script's five numbers (ending in `[script]`), and beside each the one by a careful reading of the answers. Raises
     `OfficialError`."""
-    probes, said = _lines(labels), _lines(answers)
+    probes, said = lines_or_list(labels), lines_or_list(answers)
     if len(probes) != len(said):
         raise OfficialError(f"{answers}: {len(said)} answers to {len(probes)} probes of {labels}; one a probe is right")
     texts: list[str] = []
     for number, (probe, row) in enumerate(zip(probes, said, strict=True), start=1):
-        if probe.get("label") not in ("yes", "no"):
+        if str(probe.get("label")).lower() not in ("yes", "no"):
             raise OfficialError(f"{labels}: line {number} has label {probe.get('label')!r:.40}; yes or no is right")
         mine, theirs = probe.get("question_id"), row.get("question_id")
         if mine is not None and theirs is not None and mine != theirs:
@@ -35,7 +33,7 @@ def pope(labels: Path, answers: Path) -> Table:
         if not isinstance(text, str):
             raise OfficialError(f"{answers}: line {number} has answer {text!r:.40}; a text is right")
         texts.append(text)
-    label = np.array([probe["label"] == "yes" for probe in probes], dtype=np.bool_)
+    label = np.array([probe["label"].lower() == "yes" for probe in probes], dtype=np.bool_)
     numbers: dict[str, float | None] = {}
     for reading, suffix in ((read_as_script, SCRIPT), (read_answer, "")):
         read = np.array([reading(text) for text in texts], dtype=np.str_)
@@ -44,23 +42,3 @@ def pope(labels: Path, answers: Path) -> Table:
     neither = sum(not read_answer(text) for text in texts)
     notes = (f"{len(probes)} probes; {neither} answers say neither yes nor no: wrong by a careful reading",)
     return Table("POPE", numbers, (), notes, {"vt-instruct": importlib.metadata.version("vt-instruct")})
-
-
-def _lines(path: Path) -> Rows:
-    """The objects of JSON lines, or of one list (as some of POPE's own label files are)."""
-    try:
-        whole = path.read_bytes()
-    except OSError as error:
-        raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
-    if whole.lstrip().startswith(b"["):
-        return rows_of(read_json(path), str(path))
-    found: list[Any] = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        if line.strip():
-            try:
-                found.append(msgspec.json.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise OfficialError(
-                    f"{path}: line {number} is not JSON ({error}); one object a line is right"
-                ) from error
-    return rows_of(found, str(path))

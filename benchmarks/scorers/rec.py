@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.intervals import interval, photo_index, ratio
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_references
@@ -42,17 +43,22 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     return common(truth, answer, iou) | {"target": bool(true), "iou": iou, "boxes": len(found)}
 
 
+def accuracies(iou: NDArray[np.float64], boxes: NDArray[np.int64]) -> dict[str, float | None]:
+    """The numbers of expressions with a target: the IoU of each first box, and how many boxes were answered."""
+    if not iou.size:
+        return dict.fromkeys((*LEVELS, "Acc@.5[one box]", "mIoU"))
+    numbers: dict[str, float | None] = {name: float((iou >= level).mean()) for name, level in LEVELS.items()}
+    numbers["Acc@.5[one box]"] = float(((iou >= 0.5) & (boxes == 1)).mean())
+    numbers["mIoU"] = float(iou.mean())
+    return numbers
+
+
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """Accuracy at three levels over expressions with a target; N-acc over those without."""
     target = rows["target"].to_numpy().astype(bool)
     iou = rows["iou"].to_numpy().astype(np.float64)
-    hit, absent = iou[target], iou[~target]
-    numbers: dict[str, float | None] = {
-        name: float((hit >= level).mean()) if hit.size else None for name, level in LEVELS.items()
-    }
-    alone = (rows["boxes"] == 1).to_numpy().astype(bool)[target]
-    numbers["Acc@.5[one box]"] = float(((hit >= 0.5) & alone).mean()) if hit.size else None
-    numbers["mIoU"] = float(hit.mean()) if hit.size else None
+    absent = iou[~target]
+    numbers = accuracies(iou[target], rows["boxes"].to_numpy()[target])
     numbers["N-acc"] = float(absent.mean()) if absent.size else None
     index, photos = photo_index(rows["photo"].to_list())
     right = ratio((target & (iou >= 0.5)).astype(np.float64), target.astype(np.float64), index, photos)

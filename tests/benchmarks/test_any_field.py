@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.official import OfficialError, Table, captions, coco, gcg, lvis, noc, panoptic, pope, vqa
+from benchmarks.official import OfficialError, Table, captions, coco, gcg, lvis, noc, panoptic, pope, rec, vqa
 from tests.benchmarks.test_lvis import made_lvis
 from tests.benchmarks.test_official import panoptic_files, plain_coco, results_of
+from vtinstruct.dialect import dialect_named
 
 Files = dict[str, Any]  # name -> what its JSON holds
 GONE, TWICE = "<gone>", "<twice>"
@@ -98,6 +99,10 @@ CASES: dict[str, tuple[Callable[[Path], Files], Callable[[Path, Files], Table]]]
         for name, score in {"captions": captions, "vqa": vqa, "pope": pope}.items()
     },
     "gcg": (lambda _: words("gcg"), lambda folder, _: gcg(folder / "gt.json", folder / "said.json", folder)),
+    "rec": (
+        lambda _: {"gt": [{"answer": "[[0, 0, 500, 500]]", "gt_bbox": [0, 0, 9, 9], "hw": [20, 20], "input_wh": [9, 9]}] * 3},
+        lambda folder, _: rec(folder / "gt.json", dialect_named("internvl")),
+    ),
     "noc": (lambda _: {"gt": {"a": [0.1, 0.5, 0.95], "b": [0.3] * 20}}, lambda folder, _: noc(folder / "gt.json")),
     "panoptic": (lambda folder: dict(zip(("gt", "dt"), panoptic_files(folder, 3)[4:], strict=True)), partial(pair, panoptic)),
 }  # fmt: skip
