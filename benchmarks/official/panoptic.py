@@ -5,37 +5,36 @@ pictures hold ids as R + 256 G + 65536 B, 0 is void. The numbers are the bits of
 here: IoUs are added image by image in the file's order, by annotated id within one. (The original's own command splits the images
 over as many processes as there are cores, and its last bit varies with them.)
 
-hotcoco counts, with a class of its own for every image and class, so that what it gives is mostly one match, one IoU. Where a
-class has several matches in an image it gives their sum only, and the pictures are read once more here for each.
+The counting is that of the suite (`scorers/pq.py`); here the pictures are read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
-import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmarks.engine import engine_versions
-from benchmarks.official._files import OfficialError, Rows, is_number, rows_of, table_of
+from benchmarks.official._files import OfficialError, is_number, rows_of, table_of
+from benchmarks.official._pictures import rgb_values
 from benchmarks.official._table import Table
 from benchmarks.originals import panoptic_api
-from benchmarks.scorer import Engine
-from benchmarks.scorers.pq import quality_of
-from benchmarks.sums import in_order
-from vtinstruct.photos import FORMATS
+from benchmarks.scorer import Engine, Row
+from benchmarks.scorers._label_maps import Region
+from benchmarks.scorers.pq import COLUMNS, average, matches, quality_of, sums
 
-Sums = tuple[float, int, int, int]  # of IoU, TP, FP, FN of one class
-ID = 0xFFFFFF  # the largest
+COUNTED = {name: COLUMNS[name] for name in ("tp_class", "tp_iou", "fp_class", "fn_class")}
+BLOCK = 3 << 15  # bytes of a picture compared at once: they stay in the cache
+NAMES = ("PQ", "SQ", "RQ")
 GROUPS = {"All": "", "Things": "_th", "Stuff": "_st"}
 
 
@@ -49,6 +48,15 @@ class Pictures:
     results: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """PQ, SQ and RQ of each group and class, and what computed them."""
+
+    means: Mapping[str, Sequence[float | None]]
+    classes: Mapping[int, Sequence[float]]
+    versions: Mapping[str, str]
+
+
 def panoptic(
     annotations: Path, results: Path, annotation_folder: Path | None = None, result_folder: Path | None = None,
     engine: Engine = "hotcoco",
@@ -57,108 +65,98 @@ def panoptic(
     JSON's path without `.json`. Raises `OfficialError`."""
     folders = (annotation_folder or annotations.with_suffix(""), result_folder or results.with_suffix(""))
     pictures = _read(annotations, results, folders)
-    got = _official(pictures) if engine == "official" else _averages(_counted(pictures), pictures.categories)
-    numbers: dict[str, float | None] = {}
-    for group, ending in GROUPS.items():
-        whole = got.get(group)
-        for name in ("PQ", "SQ", "RQ"):
-            numbers[f"{name}{ending}"] = float(whole[name.lower()]) if whole else None
+    got = _official(pictures) if engine == "official" else _ours(pictures)
+    numbers = {
+        f"{name}{ending}": value
+        for group, ending in GROUPS.items()
+        for name, value in zip(NAMES, got.means[group], strict=True)
+    }
     classes = tuple(
-        {"class": str(pictures.categories[id_].get("name", id_)), "id": id_,
-         **{name: float(values[name.lower()]) for name in ("PQ", "SQ", "RQ")}}
-        for id_, values in sorted(got["per_class"].items())
-    )  # fmt: skip
-    return Table("COCO panoptic", numbers, classes, (), engine_versions(engine, ("panopticapi-lite",)))
+        {"class": str(pictures.categories[id_].get("name", id_)), "id": id_, **dict(zip(NAMES, values, strict=True))}
+        for id_, values in sorted(got.classes.items())
+    )
+    return Table("COCO panoptic", numbers, classes, (), got.versions)
 
 
-def _counted(pictures: Pictures) -> dict[int, Sums]:
-    """The sums of every class."""
-    apart: dict[tuple[int, int], int] = {}  # (image in order, class) -> the class it is to hotcoco
-
-    def own(row: Mapping[str, Any], image: int) -> dict[str, Any]:
-        segments = [
-            {**s, "category_id": apart.setdefault((image, s["category_id"]), len(apart))} for s in row["segments_info"]
-        ]
-        return {"image_id": image, "file_name": row["file_name"], "segments_info": segments}
-
-    sides = [[own(row, image) for image, row in enumerate(rows)] for rows in zip(*pictures.pairs, strict=True)]
-    counted: Mapping[int, Any] = _hotcoco(sides, len(apart), pictures) if sides else {}
-    several = sorted({image for (image, _), place in apart.items() if counted[place]["tp"] > 1})
-    with ThreadPoolExecutor() as threads:
-        pairs = [pictures.pairs[image] for image in several]
-        again = dict(zip(several, threads.map(_matches, pairs, repeat(pictures.folders)), strict=True))
-    sums: dict[int, Sums] = {}
-    for (image, category), place in sorted(apart.items()):
-        one = counted[place]
-        iou, tp, fp, fn = sums.get(category, (0.0, 0, 0, 0))
-        for value in again[image][category] if one["tp"] > 1 else (one["iou"],):
-            iou += value
-        sums[category] = (iou, tp + one["tp"], fp + one["fp"], fn + one["fn"])
-    return sums
+def _ours(pictures: Pictures) -> Quality:
+    rows = [_row(pair, pictures) for pair in pictures.pairs]
+    counted = sums(pl.DataFrame({name: [row[name] for row in rows] for name in COUNTED}, COUNTED))
+    things = {id_: category["isthing"] for id_, category in pictures.categories.items()}
+    means = {
+        group: average(counted, [id_ for id_, thing in things.items() if wanted in (None, thing)])
+        for group, wanted in (("All", None), ("Things", 1), ("Stuff", 0))
+    }
+    # of a class in neither file the original says 0
+    classes = {id_: quality_of(*counted[id_]) if id_ in counted else (0.0, 0.0, 0.0) for id_ in things}
+    return Quality(means, classes, {name: importlib.metadata.version(name) for name in ("numpy", "kornia-rs")})
 
 
-def _hotcoco(sides: list[Rows], classes: int, pictures: Pictures) -> Mapping[int, dict[str, Any]]:
-    from hotcoco.panoptic import PanopticEval
-
-    true, found = ({"images": [], "annotations": rows} for rows in sides)
-    true["categories"] = [{"id": place, "name": str(place), "isthing": 1} for place in range(classes)]
-    folders = dict(zip(("gt_folder", "pred_folder"), map(str, pictures.folders), strict=True))
-    try:
-        evaluator = PanopticEval(true, found, **folders)
-        evaluator.evaluate()
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
-        ids = [row["image_id"] for row, _ in pictures.pairs]
-        words = re.sub(r"\bimage (\d+)", lambda found: f"image {ids[int(found[1])]}", str(error), count=1)
-        raise OfficialError(f"{pictures.results}: {words}") from error
-    return evaluator.results()["per_class"]
-
-
-def _matches(pair: tuple[dict[str, Any], dict[str, Any]], folders: tuple[Path, Path]) -> dict[int, list[float]]:
-    """Class -> the IoU of every match of one image, in the original's order: by annotated id."""
-    maps = [_ids(folder / row["file_name"]) for folder, row in zip(folders, pair, strict=True)]
-    change = maps[0][1:] != maps[0][:-1]
-    change |= maps[1][1:] != maps[1][:-1]
-    starts = np.concatenate(([0], np.flatnonzero(change) + 1))  # of stretches of one pair of ids
-    first, second = (ids[starts].astype(np.int64) & ID for ids in maps)
-    keys, place = np.unique(first * (ID + 1) + second, return_inverse=True)
-    pixels = np.bincount(place, weights=np.diff(starts, append=maps[0].size)).astype(int).tolist()
-    both = {divmod(key, ID + 1): n for key, n in zip(cast(list[int], keys.tolist()), pixels, strict=True)}
-    area: dict[int, int] = {}
-    for (_, answer), n in both.items():
-        area[answer] = area.get(answer, 0) + n
-    annotated, answered = ({s["id"]: s for s in row["segments_info"]} for row in pair)
-    ious: dict[int, list[float]] = {}
-    for (t, f), n in both.items():
-        if t in annotated and f in answered and not annotated[t]["iscrowd"]:
-            category = annotated[t]["category_id"]
-            iou = n / (area[f] + annotated[t]["area"] - n - both.get((0, f), 0))
-            if category == answered[f]["category_id"] and iou > 0.5:
-                ious.setdefault(category, []).append(iou)
-    return ious
+def _row(pair: tuple[dict[str, Any], dict[str, Any]], pictures: Pictures) -> Row:
+    """What one image adds: `matches` of its regions by id, as the original adds IoUs; of a class's crowds the last in the
+    file is the one that excuses."""
+    annotated, answered = (row["segments_info"] for row in pair)
+    annotated = sorted(annotated, key=lambda segment: math.inf if segment["iscrowd"] else segment["id"])
+    answered = sorted(answered, key=lambda segment: segment["id"])
+    overlap = _overlap(pair, pictures, [s["id"] for s in annotated], [s["id"] for s in answered])
+    true = [Region(s["category_id"], area=s["area"], crowd=bool(s["iscrowd"])) for s in annotated]
+    row = matches(overlap, true, [Region(s["category_id"]) for s in answered])
+    if not all(map(math.isfinite, row["tp_iou"])):
+        raise OfficialError(
+            f"{pictures.folders[0] / pair[0]['file_name']}: a segment of area 0 has pixels; their number is right"
+        )
+    return row
 
 
-def _ids(path: Path) -> NDArray[np.uint32]:
-    """The ids of a picture, flat, in the lower three bytes."""
-    with Image.open(path, formats=FORMATS) as picture:
-        rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-        return np.frombuffer(rgb.tobytes("raw", "RGBX"), dtype="<u4")
+def _overlap(
+    pair: tuple[dict[str, Any], dict[str, Any]], pictures: Pictures, true: list[int], found: list[int]
+) -> NDArray[np.int64]:
+    """(T + 2, F + 1) pixels by annotated and answered id; the last but one row is what the annotation does not list."""
+    paths = [folder / row["file_name"] for folder, row in zip(pictures.folders, pair, strict=True)]
+    where = f"{pictures.results}: image {pair[1]['image_id']}"
+    first, second = map(rgb_values, paths)
+    if first.shape != second.shape:
+        sizes = [f"{maps.shape[1]} x {maps.shape[0]}" for maps in (first, second)]
+        raise OfficialError(f"{where}: its picture is {sizes[1]} pixels; {sizes[0]} are right, as annotated")
+    (first, second), pixels = _stretches(first, second)
+    row, column = _place(first, true), _place(second, found)
+    there = np.bincount(column, minlength=len(found) + 2) > 0
+    if there[-1]:
+        strange = second[np.argmax(column)]
+        raise OfficialError(f"{where}: segment {strange} is in the picture, not in segments_info")
+    if not there[:-2].all():
+        absent = found[int(np.argmin(there))]
+        raise OfficialError(f"{where}: segment {absent} is in segments_info, not in the picture")
+    row = np.where(row < len(true), row, 2 * len(true) + 1 - row)  # void last
+    cells = np.bincount(row * (len(found) + 1) + column, pixels, (len(true) + 2) * (len(found) + 1))
+    return cells.astype(np.int64).reshape(len(true) + 2, -1)
 
 
-def _averages(sums: Mapping[int, Sums], categories: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The means of the original's `pq_average`, added in the order of the classes in the file; no group without a class."""
-    got: dict[str, Any] = {"per_class": {}}
-    names = ("pq", "sq", "rq")
-    values = {id_: quality_of(*sums[id_]) for id_ in categories if id_ in sums and any(sums[id_][1:])}
-    for group, thing in (("All", None), ("Things", 1), ("Stuff", 0)):
-        inside = [one for id_, one in values.items() if thing is None or categories[id_]["isthing"] == thing]
-        if inside:
-            got[group] = {name: in_order(one[k] for one in inside) / len(inside) for k, name in enumerate(names)}
-    for id_ in categories:  # of a class in neither file the original says 0
-        got["per_class"][id_] = dict(zip(names, values.get(id_, (0.0, 0.0, 0.0)), strict=True))
-    return got
+def _stretches(*maps: NDArray[np.uint8]) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """The ids of both maps, (S,) each, and the pixels of every stretch along the rows where neither changes."""
+    flat = [one.reshape(-1) for one in maps]
+    size = flat[0].size
+    found = [np.zeros(1, dtype=np.int64)]
+    for start in range(0, size - 3, BLOCK):
+        stop = min(start + BLOCK, size - 3)
+        one, other = (side[start + 3 : stop + 3] != side[start:stop] for side in flat)
+        one |= other
+        found.append(np.flatnonzero(one) // 3 + (start // 3 + 1))
+    several = np.concatenate(found)  # a place up to three times, once a colour
+    starts = several[np.concatenate(([True], several[1:] > several[:-1]))]
+    red, green, blue = (3 * starts + k for k in range(3))
+    ids = [side.take(red) + side.take(green) * np.int64(1 << 8) + side.take(blue) * np.int64(1 << 16) for side in flat]
+    return ids, np.diff(starts, append=size // 3)
 
 
-def _official(pictures: Pictures) -> dict[str, Any]:
+def _place(ids: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:
+    """Where each id stands among K known ones; K for 0, which is void, and K + 1 for any other."""
+    order = np.argsort(np.array([*known, 0]))
+    ascending = np.array([*known, 0])[order]
+    place = np.minimum(np.searchsorted(ascending, ids), len(known))
+    return np.where(ascending[place] == ids, order[place], len(known) + 1)
+
+
+def _official(pictures: Pictures) -> Quality:
     """The original's single-process function, and its averages; it divides by zero where a group has no class."""
     api = panoptic_api()
     try:
@@ -167,12 +165,16 @@ def _official(pictures: Pictures) -> dict[str, Any]:
             stat = api.pq_compute_single_core(0, pictures.pairs, *map(str, pictures.folders), pictures.categories)
     except Exception as error:  # decoders raise whatever a broken picture makes them trip over
         raise OfficialError(f"{pictures.results}: {error}") from error
-    got: dict[str, Any] = {"per_class": {}}
+    means: dict[str, list[float | None]] = {}
+    by_class: dict[int, Any] = {}
     for group, thing in (("All", None), ("Things", True), ("Stuff", False)):
+        means[group] = [None, None, None]
         with contextlib.suppress(ZeroDivisionError):
-            got[group], per_class = stat.pq_average(pictures.categories, thing)
-            got["per_class"] = got["per_class"] or per_class
-    return got
+            whole, per_class = stat.pq_average(pictures.categories, thing)
+            by_class = by_class or per_class
+            means[group] = [float(whole[name.lower()]) for name in NAMES]
+    classes = {id_: tuple(float(one[name.lower()]) for name in NAMES) for id_, one in by_class.items()}
+    return Quality(means, classes, engine_versions("official", ("panopticapi-lite",)))
 
 
 def _read(annotations: Path, results: Path, folders: tuple[Path, Path]) -> Pictures:

@@ -7,7 +7,7 @@ every mask has a confidence, the one named first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,20 @@ LabelMap = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One mask with its class and what that is called. `area` is the annotation's own (None: the mask's); crowds are annotated
-    groups."""
+class Region:
+    """A part of a label map and its class. `area` is the annotation's own (None: its pixels); crowds are annotated groups."""
+
+    category: int
+    area: float | None = field(default=None, kw_only=True)
+    crowd: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(Region):
+    """A region as a mask, and what its class is called."""
 
     rle: Rle
-    category: int
     name: str
-    area: float | None = None
-    crowd: bool = False
 
 
 def true_segments(truth: Dialogue, setting: Setting) -> list[Segment]:
@@ -43,11 +48,11 @@ def true_segments(truth: Dialogue, setting: Setting) -> list[Segment]:
     pairs += [(reference, reference.category, True) for reference in truth.evaluation.ignore]
     return [
         Segment(
-            reference.unit.mask_rle,
             true_class(reference, name, setting),
+            reference.unit.mask_rle,
             reference.category or name,
-            reference.area,
-            crowd,
+            area=reference.area or None,  # of 0 there is no IoU
+            crowd=crowd,
         )
         for reference, name, crowd in pairs
         if isinstance(reference.unit, Mask)
@@ -72,7 +77,7 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
     scores = [reference.score for reference, _, _ in named]
     if all(score is not None for score in scores):
         named.sort(key=lambda pair: -(pair[0].score or 0.0))
-    found = [Segment(r.unit.mask_rle, category, name) for r, category, name in named if isinstance(r.unit, Mask)]
+    found = [Segment(category, r.unit.mask_rle, name) for r, category, name in named if isinstance(r.unit, Mask)]
     return found, unknown
 
 

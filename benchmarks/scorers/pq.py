@@ -15,7 +15,7 @@ Answers may overlap, which the official format cannot: see `_label_maps.py`. A m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
 from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words
-from benchmarks.scorers._label_maps import Segment, called, found_segments, overlaps, paint, true_segments
+from benchmarks.scorers._label_maps import Region, called, found_segments, overlaps, paint, true_segments
 from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
 
@@ -47,24 +47,19 @@ METRICS = tuple(
 )  # fmt: skip
 
 
-def matches(overlap: NDArray[np.int64], true: list[Segment], found: list[Segment]) -> Row:
-    """What one photo adds. `overlap` (T + 1, F + 1) pixels by true and found segment, the last row and column void.
+def matches(overlap: NDArray[np.int64], true: Sequence[Region], found: Sequence[Region]) -> Row:
+    """What one photo adds. `overlap` (T + 1, F + 1) pixels by true and found region, the last row and column void; rows
+    between the true regions and the last are pixels of neither.
 
-    `taken_class`, `for_class`: annotated segments that are missed, and the class of the false positive that lies over each (IoU
+    `taken_class`, `for_class`: annotated regions that are missed, and the class of the false positive that lies over each (IoU
     above .5); no number of PQ stands on it.
     """
-    areas = overlap.sum(axis=0)  # of found segments, as painted
-    void, crowd = overlap[-1], {segment.category: t for t, segment in enumerate(true) if segment.crowd}
-    near = list(_over_half(overlap, true))
+    areas = overlap.sum(axis=0)  # of found regions, as painted
+    near = _over_half(overlap, true, areas)
     hits = [(t, f, iou) for t, f, iou in near if true[t].category == found[f].category]
     true_hit, found_hit = {t for t, _, _ in hits}, {f for _, f, _ in hits}
-    wrong: list[int] = []
-    for f, segment in enumerate(found):
-        if f in found_hit or not areas[f]:
-            continue
-        excused = void[f] + (overlap[crowd[segment.category], f] if segment.category in crowd else 0)
-        if not excused / areas[f] > 0.5:
-            wrong.append(f)
+    excused = _excused(overlap, true, found) / np.maximum(areas[:-1], 1) > 0.5
+    wrong = [f for f in np.flatnonzero((areas[:-1] > 0) & ~excused).tolist() if f not in found_hit]
     other = {t: f for t, f, _ in near if t not in true_hit and f in wrong}
     return {
         "tp_class": [true[t].category for t, _, _ in hits], "tp_iou": [iou for _, _, iou in hits],
@@ -75,15 +70,31 @@ def matches(overlap: NDArray[np.int64], true: list[Segment], found: list[Segment
     }  # fmt: skip
 
 
-def _over_half(overlap: NDArray[np.int64], true: Sequence[Segment]) -> Iterator[tuple[int, int, float]]:
-    """Annotated (no crowds) and found segments with IoU above .5, void out of the union, in the annotation's order."""
-    areas, void = overlap.sum(axis=0), overlap[-1]
-    for t, segment in enumerate(true):
-        area = int(overlap[t].sum()) if segment.area is None else segment.area
-        for f in () if segment.crowd else np.flatnonzero(overlap[t, :-1]).tolist():
-            iou = float(overlap[t, f] / (areas[f] + area - overlap[t, f] - void[f]))
-            if iou > 0.5:
-                yield t, f, iou
+def _excused(overlap: NDArray[np.int64], true: Sequence[Region], found: Sequence[Region]) -> NDArray[np.int64]:
+    """(F,) pixels of found regions where nothing is judged: in void, and in the last crowd of their class."""
+    crowd = {region.category: t for t, region in enumerate(true) if region.crowd}
+    pixels = overlap[-1, :-1].copy()
+    for f, region in enumerate(found):
+        if region.category in crowd:
+            pixels[f] += overlap[crowd[region.category], f]
+    return pixels
+
+
+def _over_half(
+    overlap: NDArray[np.int64], true: Sequence[Region], areas: NDArray[np.int64]
+) -> list[tuple[int, int, float]]:
+    """Annotated (no crowds) and found regions with IoU above .5, void out of the union, in the annotation's order."""
+    inside, own = overlap[: len(true), :-1].copy(), overlap.sum(axis=1).astype(np.float64)
+    for index, region in enumerate(true):
+        if region.crowd:
+            inside[index] = 0
+        elif region.area is not None:
+            own[index] = region.area
+    t, f = np.nonzero(inside)
+    with np.errstate(divide="ignore"):
+        iou = inside[t, f] / (areas[f] + own[t] - inside[t, f] - overlap[-1, f])
+    half = iou > 0.5
+    return list(zip(t[half].tolist(), f[half].tolist(), iou[half].tolist(), strict=True))
 
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
@@ -118,7 +129,8 @@ def quality_of(iou: float, tp: int, fp: int, fn: int) -> tuple[float, float, flo
     return iou / whole, iou / tp if tp else 0.0, tp / whole
 
 
-def _average(by_class: Mapping[int, tuple[float, int, int, int]], order: Iterable[int]) -> list[float | None]:
+def average(by_class: Mapping[int, tuple[float, int, int, int]], order: Iterable[int]) -> list[float | None]:
+    """PQ, SQ and RQ: means over the classes in `order` that were annotated or answered, added in that order."""
     values = [quality_of(*by_class[category]) for category in order if category in by_class]
     if not values:
         return [None, None, None]
@@ -147,10 +159,10 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "_th": [c for c in order if things.get(c)],
         "_st": [c for c in order if things.get(c) is False],
     }
-    average = _official if setting.engine == "official" else _average
+    averages = _official if setting.engine == "official" else average
     numbers: dict[str, float | None] = {}
     for group, classes in wanted.items():
-        for name, value in zip(("PQ", "SQ", "RQ"), average(by_class, classes), strict=True):
+        for name, value in zip(("PQ", "SQ", "RQ"), averages(by_class, classes), strict=True):
             numbers[f"{name}{group}"] = value
     details = {
         "by_class": [_entry(category, by_class[category], setting) for category in order if category in by_class],

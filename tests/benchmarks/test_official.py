@@ -6,6 +6,8 @@ import contextlib
 import copy
 import io
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,14 @@ from pycocotools.cocoeval import COCOeval
 from benchmarks.depth import MEANINGS
 from benchmarks.engine import average_precision_of_lists
 from benchmarks.official import OfficialError, Table, coco, depth, lvis, miou, noc, panoptic
+from benchmarks.official._pictures import rgb_values
 from benchmarks.originals import OriginalMissing, lvis_api, panoptic_api
 from tests.benchmarks.made import made_coco
 from tests.benchmarks.road import bench
 from tests.benchmarks.test_lvis import evaluated as lvis_evaluated
 from tests.benchmarks.test_lvis import made_lvis
 from tests.benchmarks.test_lvis import official as lvis_official
-from tests.benchmarks.test_panoptic import answer_to, made_panoptic, write_all
+from tests.benchmarks.test_panoptic import answer_to, made_panoptic, write_all, write_ids
 from tests.benchmarks.test_panoptic import official as pq_official
 
 FIELDS = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
@@ -398,6 +401,72 @@ def test_panoptic_files_of_other_makers_give_the_official_bits(seed: int, tmp_pa
     found["annotations"][0]["segments_info"].append({"id": 1 << 23, "category_id": 1})
     with pytest.raises(OfficialError, match=f"image {found['annotations'][0]['image_id']}: .*8388608"):
         panoptic(*files(tmp_path, truth, found))
+
+
+def one_picture(folder: Path, name: str, ids: list[list[int]], **more: Any) -> dict[str, Any]:
+    """An id picture, and its row with a segment of class 1 for each id in it."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    values = np.array(ids, dtype=np.uint32)
+    write_ids(folder / name / "1.png", values)
+    segments = [
+        {"id": int(i), "category_id": 1, "iscrowd": 0, "area": int((values == i).sum())} | more
+        for i in np.unique(values[values > 0])
+    ]
+    return {"image_id": 1, "file_name": "1.png", "segments_info": segments}
+
+
+def pq_of(folder: Path, true: dict[str, Any], found: dict[str, Any], engine: Any = "hotcoco") -> float | None:
+    truth = {"images": [{"id": 1}], "annotations": [true], "categories": [{"id": 1, "name": "cat", "isthing": 1}]}
+    return panoptic(*files(folder, truth, {"annotations": [found]}), folder / "gt", folder / "dt", engine).numbers["PQ"]
+
+
+def test_a_segment_of_area_0_with_pixels_is_refused_where_its_iou_is_infinite(tmp_path: Path) -> None:
+    true, found = (one_picture(tmp_path, side, [[7, 7, 9]]) for side in ("gt", "dt"))
+    assert pq_of(tmp_path, true, found) == 1.0
+    true["segments_info"][0]["area"] = 0  # of a match on the spot: nothing is left of the union
+    with pytest.raises(OfficialError, match="area 0 has pixels"):
+        pq_of(tmp_path, true, found)
+
+
+def test_id_pictures_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    true, found = one_picture(tmp_path, "gt", [[7, 7, 9]]), one_picture(tmp_path, "dt", [[7], [7], [9]])
+    with pytest.raises(OfficialError, match="image 1: its picture is 1 x 3 pixels; 3 x 1 are right"):
+        pq_of(tmp_path, true, found)
+
+
+def png(width: int, height: int, bits: int, colours: int, rows: bytes, interlaced: int = 0) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, interlaced)
+    whole = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + whole
+
+
+def test_id_pictures_are_read_as_pillow_reads_them(tmp_path: Path) -> None:
+    """Plain ones by the quick decoder, all others not; what holds no three colours of an id is refused in one line."""
+    values = np.random.default_rng(0).integers(0, 256, (11, 13, 4), dtype=np.uint8)
+    path, whole = tmp_path / "1.png", Image.fromarray(values[..., :3])
+    for picture, how in (
+        (whole, {}), (whole, {"transparency": (1, 2, 3)}), (whole, {"compress_level": 0}), (Image.fromarray(values), {}),
+    ):  # fmt: skip
+        picture.save(path, **how)
+        assert np.array_equal(rgb_values(path), values[..., :3])
+    for data in (
+        png(1, 1, 8, 2, b"\0\1\2\3", interlaced=1),
+        png(2, 1, 16, 2, b"\0" + bytes(range(12))),
+        png(2, 2, 8, 2, b"\4" + bytes(range(6)) + b"\3" + bytes(range(6))),
+    ):
+        path.write_bytes(data)
+        with Image.open(path) as picture:
+            assert np.array_equal(rgb_values(path), np.asarray(picture.convert("RGB")))
+    for picture in (whole.convert("L"), whole.convert("P"), whole.convert("1")):
+        picture.save(path)
+        with pytest.raises(OfficialError, match=f"mode {picture.mode}; the three colours"):
+            rgb_values(path)
+    path.write_bytes(png(50_000, 50_000, 8, 2, b"\0" * 9))  # 7.5 GB, said in a hundred bytes
+    with pytest.raises(OfficialError, match="unreadable"):
+        rgb_values(path)
 
 
 @pytest.mark.parametrize(
