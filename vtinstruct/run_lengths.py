@@ -45,45 +45,40 @@ class Masks:
 @dataclass(frozen=True, slots=True)
 class Runs:
     """The run lengths of many masks, one mask's behind the other's, as their strings say them (they may be negative or
-    not fill a photo): `px`, of each mask background first, of 4 bytes where those are enough and else of 8; `counts` (N,)
-    how many a mask has, 0 where its string is none."""
+    not fill a photo): `px`, of each mask background first, of 4 bytes where those are enough and else of 8; `through`
+    (N + 1,) where each mask's begin, and the end of the last; a mask whose string is none has no runs."""
 
     px: Px
-    counts: Ints
+    through: Ints
 
-    def filling(self, pixels: Ints) -> Bools:
-        """Which masks are sound: runs >= 0 that cover exactly their photo's `pixels` (N,), of a photo that can be."""
-        some = np.flatnonzero(self.counts)
-        opening = (np.cumsum(self.counts) - self.counts)[some]
-        found = np.zeros(len(pixels), np.bool_)
-        if some.size:
-            wanted, px = pixels[some], self.px
-            fine = (np.minimum.reduceat(px, opening) >= 0) & (np.maximum.reduceat(px, opening) <= wanted)
-            if _largest(px) * int(self.counts.max()) > _MOST_32:  # what cannot turn over is exact
-                px = px.astype(np.int64, copy=False)
-            found[some] = fine & (np.add.reduceat(px, opening, dtype=px.dtype) == wanted)
-        return found & (pixels > 0) & (pixels <= MAX_PIXELS)
-
-    def areas(self, pixels: Ints, sound: Bools) -> Ints:
-        """The areas of the sound masks, (N,), in photos of so many pixels: half of what is left of the photo when as much as
-        there is outside more than inside is taken away."""
-        found = np.zeros(len(pixels), np.int64)
-        if not sound.any():
-            return found
-        opening = np.cumsum(self.counts) - self.counts
-        signed = self.px.copy()
-        np.negative(signed[1::2], out=signed[1::2])
-        some = np.flatnonzero(self.counts)
-        more = np.zeros(len(pixels), np.int64)
-        more[some] = np.add.reduceat(signed, opening[some], dtype=signed.dtype)  # exact where it is sound
-        np.negative(more, out=more, where=opening % 2 == 1)
-        found[sound] = (pixels[sound] - more[sound]) // 2
-        return found
+    def judged(self, pixels: Ints) -> Masks:
+        """Which masks are sound: runs >= 0 that cover exactly their photo's `pixels` (N,), of a photo that can be; and the
+        area of what lies inside of them."""
+        px, counts = self.px, np.diff(self.through)
+        if _largest(px) * int(counts.max(initial=0)) > _MOST_32:  # what cannot turn over is exact
+            px = px.astype(np.int64, copy=False)
+        sums = np.zeros((2, counts.size), np.int64)
+        for several, (chain, places) in zip(sums, _chains(px, self.through), strict=True):
+            some = places[1:] > places[:-1]
+            several[some] = np.add.reduceat(chain, places[:-1][some], dtype=chain.dtype)
+        sound = (counts > 0) & (sums[0] + sums[1] == pixels) & (pixels > 0) & (pixels <= MAX_PIXELS)
+        if px.size and int(px.min()) < 0:
+            some = np.flatnonzero(counts)
+            sound[some] &= np.minimum.reduceat(px, self.through[some]) >= 0
+        inside = np.where(self.through[:-1] & 1, sums[0], sums[1])
+        return Masks(sound, np.where(sound, inside, 0))
 
 
 def _largest(values: Px) -> int:
     """The largest distance from 0."""
     return max(int(values.max()), -int(values.min())) if values.size else 0
+
+
+def _chains(values: Px, through: Ints) -> Iterator[tuple[Px, Ints]]:
+    """The runs in even and in odd places through all masks, and where each mask's begin among them: within a mask one chain
+    is outside and the other inside of it."""
+    for parity in (0, 1):
+        yield values[parity::2], (through + 1 - parity) >> 1
 
 
 def read_runs(data: Bytes, lengths: Ints) -> Runs:
@@ -99,9 +94,8 @@ def read_runs(data: Bytes, lengths: Ints) -> Runs:
         lengths = np.where(good, lengths, 0)
         good[np.searchsorted(ends, stops[sizes > MAX_CHARACTERS], side="right")] = False
         codes, ends, stops, sizes = _cut(codes, lengths, good)
-    counts = np.searchsorted(stops, ends)
-    counts[1:] -= counts[:-1].copy()
-    return Runs(_runs(_numbers(codes, stops, sizes), counts), counts)
+    through = np.concatenate((np.zeros(1, np.int64), np.searchsorted(stops, ends)))
+    return Runs(_runs(_numbers(codes, stops, sizes), through), through)
 
 
 def _cut(codes: Bytes, lengths: Ints, good: Bools) -> tuple[Bytes, Ints, Ints, NDArray[np.int32]]:
@@ -117,67 +111,37 @@ def _cut(codes: Bytes, lengths: Ints, good: Bools) -> tuple[Bytes, Ints, Ints, N
 
 
 def _numbers(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
-    """The signed numbers whose last characters stand at `stops`: 5 bits a character, the lowest first."""
-    before = np.concatenate((np.zeros(7, np.uint8), codes))  # a word that ends at the first character begins there
-    width = 4 if 4 * np.count_nonzero(sizes > 2) > stops.size else 2
-    return _packed(before, stops, sizes, width)
-
-
-def _packed(before: Bytes, stops: Ints, sizes: NDArray[np.int32], width: int) -> Px:
-    """`_numbers` read as words of `width` characters, the longer numbers as words of twice as many."""
-    unsigned, signed, steps = _WORDS[width]
-    words: NDArray[Any] = np.ndarray(before.size - 7, unsigned, before, 8 - width, (1,)).take(stops)
-    words = words.astype(words.dtype.newbyteorder("="), copy=False)
-    for shift, low, high in steps:  # pairs of 5 bits become 10, pairs of 10 become 20, and of 20 40
-        upper = words & high
-        upper >>= shift
-        words &= low
-        words |= upper
-    # what stands below the number belongs to those before it; shifted out again, the top bit being the sign
-    words <<= words.dtype.type(3 * width)
-    values: Px = words.view(signed).astype(np.int64 if width == 8 else np.int32, copy=False)
-    left = sizes * np.int32(-5)
-    left += 8 * width
-    values >>= left
-    if width == 8:  # the longest there are
-        return values.astype(np.int32, copy=False) if int(sizes.max(initial=0)) <= _SHORT else values
-    long = np.flatnonzero(sizes > width)
-    if long.size:
-        rest = _packed(before, stops[long], sizes[long], 2 * width)
-        values = values.astype(rest.dtype, copy=False)
-        values[long] = rest
+    """The signed numbers whose last characters stand at `stops`: 5 bits a character, the lowest first. Most are one character;
+    the others take in those before it, one at a time."""
+    last = codes.take(stops)
+    last ^= 16  # the fifth bit is the sign
+    last -= 16
+    long = int(sizes.max(initial=0)) > _SHORT
+    values = last.view(np.int8).astype(np.int64 if long else np.int32)
+    which = np.flatnonzero(sizes > 1)
+    value, at, left = values.take(which), stops.take(which), sizes.take(which)
+    while which.size:
+        at -= 1
+        value <<= 5
+        value |= (codes.take(at) & 31).astype(value.dtype)
+        values[which] = value
+        left -= 1
+        more = np.flatnonzero(left > 1)
+        which, value, at, left = (column.take(more) for column in (which, value, at, left))
     return values
 
 
-def _words(width: int) -> tuple[Any, Any, list[tuple[Any, Any, Any]]]:
-    """Types of words of `width` characters, and how to bring their bits together: (shift, lower parts, upper parts)."""
-    unsigned, steps, bits = np.dtype(f"<u{width}"), [], 5
-    for size in (2**step for step in range(1, width.bit_length())):  # characters that make one number
-        low = sum((2**bits - 1) << 8 * place for place in range(0, width, size))
-        numbers = 4 * size - bits, low, low << 4 * size
-        steps.append(tuple(map(unsigned.newbyteorder("=").type, numbers)))
-        bits *= 2
-    return unsigned, np.dtype(f"i{width}"), steps
-
-
-_WORDS = {width: _words(width) for width in (2, 4, 8)}
-
-
-def _runs(values: Px, counts: Ints) -> Px:
+def _runs(values: Px, through: Ints) -> Px:
     """The run lengths behind the numbers of many masks (changed in place): from a mask's second run on, each number is the
     difference to the run two before, where there is one but the very first."""
-    counts = counts[counts > 0]
-    through = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-    first = through[:-1]
-    opening = values[first]
+    counts = np.diff(through)
+    first = through[:-1][counts > 0]
+    opening = values.take(first)
     values[first] = 0  # the very first run is no part of any chain
     if _largest(values) * int(counts.max(initial=0)) > _MOST_32:
         values = values.astype(np.int64, copy=False)
-    # Two chains of differences run through all masks, in even and in odd places; where a mask begins, both begin anew by
-    # taking back what the mask before has added to them.
-    for parity in (0, 1):
-        chain = values[parity::2]
-        places = (through - parity + 1) // 2  # of the masks in this chain
+    # Where a mask begins, a chain begins anew by taking back what the mask before has added to it.
+    for chain, places in _chains(values, through):
         begin = places[:-1][places[1:] > places[:-1]]
         if begin.size:
             chain[begin[1:]] -= np.add.reduceat(chain, begin, dtype=chain.dtype)[:-1]
@@ -190,7 +154,7 @@ def masks_fill(data: Bytes, lengths: Ints, pixels: Ints) -> Bools:
     """Which of many masks are sound: their strings as in `read_runs`, their photos' pixels (N,)."""
     found = np.zeros(len(lengths), np.bool_)
     for some, span in _blocks(lengths):
-        found[some] = read_runs(data[span], lengths[some]).filling(pixels[some])
+        found[some] = read_runs(data[span], lengths[some]).judged(pixels[some]).sound
     return found
 
 
@@ -213,9 +177,8 @@ def read_masks(counts: Any, sizes_hw: Ints) -> Masks:
     found = Masks(np.zeros(lengths.size, np.bool_), np.zeros(lengths.size, np.int64))
     pixels = np.prod(_sides(sizes_hw), axis=1)
     for some, span in _blocks(lengths):
-        runs = read_runs(data[span], lengths[some])
-        sound = found.sound[some] = runs.filling(pixels[some])
-        found.area_px[some] = runs.areas(pixels[some], sound)
+        judged = read_runs(data[span], lengths[some]).judged(pixels[some])
+        found.sound[some], found.area_px[some] = judged.sound, judged.area_px
     return found
 
 
@@ -225,7 +188,8 @@ def read_boxes(counts: Any, sizes_hw: Ints) -> NDArray[np.float64]:
     boxes_xywh, sides = np.zeros((lengths.size, 4)), _sides(sizes_hw)
     for some, span in _blocks(lengths):
         runs = read_runs(data[span], lengths[some])
-        those = np.flatnonzero(runs.filling(np.prod(sides[some], axis=1)) & (runs.counts > 1))
+        sound = runs.judged(np.prod(sides[some], axis=1)).sound
+        those = np.flatnonzero(sound & (np.diff(runs.through) > 1))
         if those.size:
             boxes_xywh[some][those] = _boxes(runs, those, sides[some][those, 0])
     return boxes_xywh
@@ -269,7 +233,7 @@ def _columns(places: NDArray[np.int32], heights: NDArray[np.int32], counts: Ints
 def _boxes(runs: Runs, those: Ints, heights: Ints) -> NDArray[np.float64]:
     """The tight boxes of the chosen masks, which are sound and have an inside, of photos of these heights. Pixels lie column by
     column; a run that reaches the next column spans the whole height."""
-    opening, pairs = (np.cumsum(runs.counts) - runs.counts)[those], runs.counts[those] // 2
+    opening, pairs = runs.through[those], np.diff(runs.through)[those] // 2
     start = np.cumsum(pairs) - pairs
     odd = 2 * np.arange(int(pairs.sum())) + np.repeat(opening + 1 - 2 * start, pairs)  # every other run is inside
     after = np.empty(
