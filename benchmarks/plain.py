@@ -116,8 +116,10 @@ def _chosen(column: Any, kept: Bools) -> Any:
 
 
 def _check_masks(units: list[MaskWire], sizes_hw: Ints) -> tuple[dict[str, Any], Bools]:
-    said = np.array([unit.mask_rle.size_hw for unit in units], dtype=np.int64).reshape(-1, 2)
-    rles = strings([unit.mask_rle.counts for unit in units])
+    wires = list(map(attrgetter("mask_rle"), units))
+    sides = chain.from_iterable(map(attrgetter("size_hw"), wires))
+    said = np.fromiter(sides, np.int64, 2 * len(wires)).reshape(-1, 2)
+    rles = strings(list(map(attrgetter("counts"), wires)))
     masks = read_masks(rles, said)
     return {"rles": rles, "areas_px": masks.area_px}, masks.sound & (said == sizes_hw).all(axis=1)
 

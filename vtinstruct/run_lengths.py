@@ -1,8 +1,8 @@
-"""Many masks' run lengths at once: are they sound, how large are the masks, and where do they lie.
+"""Many masks' run lengths at once: are they sound, and how large are the masks.
 
 `geometry.rle_runs` reads one mask and says what is wrong with it; this reads a hundred thousand in a few array passes and
-only says which are sound. Both agree (`tests/vtinstruct/test_run_lengths.py`). Areas and boxes are those of cocoapi
-`common/maskApi.c` (`rleArea`, `rleToBbox`).
+only says which are sound. Both agree (`tests/vtinstruct/test_run_lengths.py`). Areas are those of cocoapi
+`common/maskApi.c` (`rleArea`).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -29,6 +29,10 @@ BLOCK = 1 << 16  # characters read at once, so that the arrays stay in the cache
 # glibc hands free memory back to the system once it is more than twice the largest piece ever freed, and every block would
 # have its arrays anew, page by page: a third of the time. One large piece, never touched and freed at once, ends that.
 np.empty(1 << 24, np.uint8)
+# A character is 48 and 6 bits: 5 of a number, the lowest first, and above them whether more of it follow.
+_FIRST, _MORE, _LAST = 48, 80, 111
+_TAIL = bytes((((c - _FIRST) & 31) ^ 16) - 16 & 255 for c in range(256))  # the top 5 bits of a number, with their sign
+_NOT_TAIL = bytes(c for c in range(256) if not _FIRST <= c < _MORE)
 MAX_CHARACTERS = 7  # of one number; no run of a photo needs more
 _SHORT = 6  # characters, 30 bits, that fit in 4 bytes
 _MOST_32 = np.iinfo(np.int32).max
@@ -84,50 +88,61 @@ def _chains(values: Px, through: Ints) -> Iterator[tuple[Px, Ints]]:
 def read_runs(data: Bytes, lengths: Ints) -> Runs:
     """Run lengths by their COCO strings: `data` are all their characters one after the other, `lengths` (N,) how many each
     has. For the format see `geometry.rle_runs`."""
-    codes = data - np.uint8(48)  # below '0' wraps around to above 63
     good, ends = lengths > 0, np.cumsum(lengths)
-    if codes.size and int(codes.max()) > 63:
-        good[np.searchsorted(ends, np.flatnonzero(codes > 63), side="right")] = False
-    good[good] = codes[ends[good] - 1] < 32  # a number that does not end would run on into the next mask
-    codes, ends, stops, sizes = _cut(codes, lengths, good)
-    if sizes.size and int(sizes.max()) > MAX_CHARACTERS:
-        lengths = np.where(good, lengths, 0)
-        good[np.searchsorted(ends, stops[sizes > MAX_CHARACTERS], side="right")] = False
-        codes, ends, stops, sizes = _cut(codes, lengths, good)
-    through = np.concatenate((np.zeros(1, np.int64), np.searchsorted(stops, ends)))
-    return Runs(_runs(_numbers(codes, stops, sizes), through), through)
+    if data.size and not _FIRST <= int(data.min()) <= int(data.max()) <= _LAST:
+        good[np.searchsorted(ends, np.flatnonzero((data < _FIRST) | (data > _LAST)), side="right")] = False
+    good[good] = data[ends[good] - 1] < _MORE  # a number that does not end would run on into the next mask
+    data, lengths = _only(good, data, lengths)
+    long = _Long.of(data)
+    if long.following.size and int(long.following.max()) >= MAX_CHARACTERS:
+        at = long.more[long.first[long.following >= MAX_CHARACTERS]]
+        good[np.searchsorted(np.cumsum(lengths), at, side="right")] = False
+        data, lengths = _only(good, data, lengths)
+        long = _Long.of(data)
+    ends = np.cumsum(lengths)
+    through = np.concatenate((np.zeros(1, np.int64), ends - np.searchsorted(long.more, ends)))
+    return Runs(_runs(_numbers(data, long), through), through)
 
 
-def _cut(codes: Bytes, lengths: Ints, good: Bools) -> tuple[Bytes, Ints, Ints, NDArray[np.int32]]:
-    """The characters of good masks, where each mask ends in them, where each number ends, and its characters."""
-    if not good.all():
-        codes, lengths = codes[np.repeat(good, lengths)], np.where(good, lengths, 0)
-    stops = np.flatnonzero(codes < 32)
-    places = stops.astype(np.int32)
-    sizes = np.empty_like(places)
-    sizes[:1] = places[:1] + 1
-    np.subtract(places[1:], places[:-1], out=sizes[1:])
-    return codes, np.cumsum(lengths), stops, sizes
+def _only(good: Bools, data: Bytes, lengths: Ints) -> tuple[Bytes, Ints]:
+    """The characters of good masks, and how many each has."""
+    if good.all():
+        return data, lengths
+    return data[np.repeat(good, lengths)], np.where(good, lengths, 0)
 
 
-def _numbers(codes: Bytes, stops: Ints, sizes: NDArray[np.int32]) -> Px:
-    """The signed numbers whose last characters stand at `stops`: 5 bits a character, the lowest first. Most are one character;
-    the others take in those before it, one at a time."""
-    last = codes.take(stops)
-    last ^= 16  # the fifth bit is the sign
-    last -= 16
-    long = int(sizes.max(initial=0)) > _SHORT
-    values = last.view(np.int8).astype(np.int64 if long else np.int32)
-    which = np.flatnonzero(sizes > 1)
-    value, at, left = values.take(which), stops.take(which), sizes.take(which)
-    while which.size:
-        at -= 1
+@dataclass(frozen=True, slots=True)
+class _Long:
+    """The numbers of several characters: `more` (M,) where characters stand that are not a number's last, `first` which of
+    them begin a number, and how many there are in it (`following`)."""
+
+    more: Ints
+    first: Ints
+    following: Ints
+
+    @classmethod
+    def of(cls, data: Bytes) -> _Long:
+        more = np.flatnonzero(data >= _MORE)
+        begins = np.ones(more.size + 1, np.bool_)
+        np.greater(more[1:] - more[:-1], 1, out=begins[1:-1])
+        first = np.flatnonzero(begins)
+        return cls(more, first[:-1], first[1:] - first[:-1])
+
+
+def _numbers(data: Bytes, long: _Long) -> Px:
+    """The signed numbers that the characters say."""
+    tails = np.frombuffer(data.tobytes().translate(_TAIL, _NOT_TAIL), np.int8)
+    most = int(long.following.max(initial=0))
+    values = tails.astype(np.int32 if most < _SHORT else np.int64)
+    which = long.more.take(long.first) - long.first  # what stands before a number, less what is no number's last
+    at = long.more.take(long.first + (long.following - 1))
+    value, following = values.take(which), long.following
+    for done in range(1, most + 1):
         value <<= 5
-        value |= (codes.take(at) & 31).astype(value.dtype)
+        value |= (data.take(at) - np.uint8(_MORE)).astype(value.dtype)
         values[which] = value
-        left -= 1
-        more = np.flatnonzero(left > 1)
-        which, value, at, left = (column.take(more) for column in (which, value, at, left))
+        left = np.flatnonzero(following > done)
+        which, value, at, following = which.take(left), value.take(left), at.take(left) - 1, following.take(left)
     return values
 
 
@@ -182,19 +197,6 @@ def read_masks(counts: Any, sizes_hw: Ints) -> Masks:
     return found
 
 
-def read_boxes(counts: Any, sizes_hw: Ints) -> NDArray[np.float64]:
-    """The tight boxes of masks given as for `read_masks`: (N, 4) x, y, width, height, 0 where a mask is unsound or empty."""
-    data, lengths = _text_of(counts)
-    boxes_xywh, sides = np.zeros((lengths.size, 4)), _sides(sizes_hw)
-    for some, span in _blocks(lengths):
-        runs = read_runs(data[span], lengths[some])
-        sound = runs.judged(np.prod(sides[some], axis=1)).sound
-        those = np.flatnonzero(sound & (np.diff(runs.through) > 1))
-        if those.size:
-            boxes_xywh[some][those] = _boxes(runs, those, sides[some][those, 0])
-    return boxes_xywh
-
-
 def _sides(sizes_hw: Ints) -> Ints:
     """The sizes, 0 for those that no photo has."""
     return np.where((sizes_hw >= 1) & (sizes_hw <= MAX_PIXELS), sizes_hw, 0)
@@ -219,38 +221,3 @@ def _text_of(counts: Any) -> tuple[Bytes, Ints]:
     through = np.frombuffer(offsets, np.int64)[counts.offset : counts.offset + len(counts) + 1]
     text = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
     return text[through[0] : through[-1]], np.diff(through)
-
-
-def _columns(places: NDArray[np.int32], heights: NDArray[np.int32], counts: Ints) -> tuple[Any, NDArray[np.int32]]:
-    """The photo's height at each place, or the one of all, and the column that it lies in."""
-    if (heights == heights[0]).all():  # numpy divides by one number ten times faster than by many
-        return heights[:1], places // heights[0]
-    height = np.repeat(heights, counts)
-    # by floats: a half more is never closer to a whole column than they are fine
-    return height, ((places + 0.5) * np.repeat(1 / heights, counts)).astype(np.int32)
-
-
-def _boxes(runs: Runs, those: Ints, heights: Ints) -> NDArray[np.float64]:
-    """The tight boxes of the chosen masks, which are sound and have an inside, of photos of these heights. Pixels lie column by
-    column; a run that reaches the next column spans the whole height."""
-    opening, pairs = runs.through[those], np.diff(runs.through)[those] // 2
-    start = np.cumsum(pairs) - pairs
-    odd = 2 * np.arange(int(pairs.sum())) + np.repeat(opening + 1 - 2 * start, pairs)  # every other run is inside
-    after = np.empty(
-        runs.px.size, np.int32
-    )  # pixels from a run on; may turn over, where differences in a sound mask cannot
-    np.cumsum(runs.px[::-1], dtype=np.int32, out=after[::-1])  # backwards: numpy is five times slower forwards
-    inside = runs.px.take(odd).astype(np.int32, copy=False)
-    begin = np.repeat(after[opening], pairs) - after.take(odd)
-    stop = begin + inside
-    height, column = _columns(begin, heights.astype(np.int32), pairs)
-    top = begin - column * height
-    bottom = top + inside
-    crosses = np.flatnonzero(bottom > height)
-    top[crosses], bottom[crosses] = 0, height[crosses] if height.size > 1 else height
-    none = np.flatnonzero(inside == 0)
-    begin[none] = top[none] = _MOST_32
-    stop[none] = bottom[none] = 0
-    y0, y1 = np.minimum.reduceat(top, start), np.maximum.reduceat(bottom, start)
-    x0, x1 = np.minimum.reduceat(begin, start) // heights, (np.maximum.reduceat(stop, start) - 1) // heights
-    return np.where((y1 > 0)[:, None], np.stack([x0, y0, x1 + 1 - x0, y1 - y0], axis=1), 0)

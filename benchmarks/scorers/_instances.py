@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -34,12 +34,12 @@ COLUMNS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind of instance enters a row: its unit kind, the value read from a reference (None: not usable), its box
-    and area."""
+    """How one kind of instance enters a row: its unit kind, the value read from a reference (None: not usable), its box (None:
+    no number rests on it) and area."""
 
     unit: UnitKind
     value: Callable[[Unit | None, Reference, tuple[int, int]], Any]
-    box_xywh: Callable[[Any, Reference], tuple[float, float, float, float]]
+    box_xywh: Callable[[Any, Reference], tuple[float, float, float, float]] | None
     area: Callable[[Any], float]
 
 
@@ -173,24 +173,22 @@ def instance_row(truth: Dialogue, answer: Answered, kind: Kind, setting: Setting
     width, height = truth.photo.size_wh if truth.photo else (0, 0)
     row |= {
         "width": width, "height": height, "true_class": true.classes,
-        "true_box": _flat(kind.box_xywh(v, r) for v, r in zip(true.values, true.references, strict=True)),
         "true_area": [
             kind.area(v) if r.area is None else r.area for v, r in zip(true.values, true.references, strict=True)
         ],
         "true_crowd": true.crowd, "found_class": found.classes,
-        "found_box": _flat(kind.box_xywh(v, r) for v, r in zip(found.values, found.references, strict=True)),
         "found_score": [reference.score for reference in found.references], "unknown": unknown,
         "words": words_of(_named(true), _named(found), setting),
     }  # fmt: skip
+    if kind.box_xywh is not None:
+        for name, side in (("true_box", true), ("found_box", found)):
+            boxes = map(kind.box_xywh, side.values, side.references)
+            row[name] = [number for box in boxes for number in box]
     return row, true, found
 
 
 def _named(side: Side) -> Named:
     return zip(side.classes, side.names, strict=True)
-
-
-def _flat(boxes: Iterable[Sequence[float]]) -> list[float]:
-    return [value for box in boxes for value in box]
 
 
 def ignored(truth: Instances) -> NDArray[np.bool_]:

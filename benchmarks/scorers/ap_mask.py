@@ -25,8 +25,8 @@ from benchmarks.scorers._ap import ap_metrics, coco_rules, summarize_ap
 from benchmarks.scorers._instance_columns import Units, both_sides, found_columns, prepare
 from benchmarks.scorers._instances import COLUMNS, LATE, Kind, columns, flat, instance_row, rles_of, with_hits
 from vtinstruct.dialogue import Dialogue, Reference
-from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area, rle_box
-from vtinstruct.run_lengths import read_boxes, read_masks, strings
+from vtinstruct.geometry import GeometryError, polygons_to_rle, rle_area
+from vtinstruct.run_lengths import read_masks, strings
 from vtinstruct.units import Mask, Rle, Unit
 
 Floats = NDArray[np.float64]
@@ -46,17 +46,12 @@ def _value(unit: Unit | None, reference: Reference, size_wh: tuple[int, int]) ->
         return None
 
 
-def _box(value: Rle, reference: Reference) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = reference.box_xyxy or rle_box(value)
-    return (x0, y0, x1 - x0, y1 - y0)
-
-
 def _area(value: Rle) -> float:
     return float(rle_area(value))
 
 
-KIND = Kind("mask", _value, _box, _area)
-MASK_COLUMNS: dict[str, Any] = {name: type_ for name, type_ in COLUMNS.items() if name != "found_box"} | {
+KIND = Kind("mask", _value, None, _area)
+MASK_COLUMNS: dict[str, Any] = {name: type_ for name, type_ in COLUMNS.items() if not name.endswith("_box")} | {
     "true_rle": pl.List(pl.Binary), "found_rle": pl.List(pl.Binary), "found_area": pl.List(pl.Float64)
 }  # fmt: skip
 
@@ -64,7 +59,6 @@ MASK_COLUMNS: dict[str, Any] = {name: type_ for name, type_ in COLUMNS.items() i
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One sample's annotated and answered masks, as run lengths of the original resolution."""
     row, true, found = instance_row(truth, answer, KIND, setting)
-    del row["found_box"]  # no number rests on it
     return row | {
         "true_rle": [value.counts for value in true.values], "found_rle": [value.counts for value in found.values],
         "found_area": [_area(value) for value in found.values],
@@ -79,14 +73,9 @@ def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
 
 def _true_columns(units: Units) -> dict[str, Any]:
     counts, sizes = units.rles()
-    boxes = units.boxes()
-    own = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    bare = ~units.has("box_xyxy")
-    own[bare] = read_boxes(counts.filter(as_arrow(bare)), sizes[bare])
-    return {
-        "true_rle": counts, "true_box": own,
-        "true_area": read_masks(counts, sizes).area_px.astype(np.float64),
-    }  # fmt: skip
+    area, bare = np.zeros(len(units)), np.isnan(units.floats("area"))  # the annotation's own stands before the mask's
+    area[bare] = read_masks(counts.filter(as_arrow(bare)), sizes[bare]).area_px
+    return {"true_rle": counts, "true_area": area}
 
 
 def _prepare(rows: Any, setting: Setting) -> Prepared:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtinstruct.geometry import GeometryError, check_rle, encode_mask, rle_area, rle_box
-from vtinstruct.run_lengths import read_boxes, read_masks, strings
+from vtinstruct.geometry import GeometryError, check_rle, encode_mask, rle_area
+from vtinstruct.run_lengths import read_masks, strings
 from vtinstruct.units import Rle
 
 
@@ -43,14 +43,11 @@ def masks(draw: st.DrawFn) -> Rle:
 
 
 def held_to_single_masks(rles: list[Rle]) -> list[bool]:
-    """Which are sound, as one by one; so are areas and boxes."""
-    strings_and_sizes = array_of([rle.counts for rle in rles]), np.array([rle.size_hw for rle in rles]).reshape(-1, 2)
-    found, boxes_xywh = read_masks(*strings_and_sizes), read_boxes(*strings_and_sizes)
+    """Which are sound, as one by one; so are areas."""
+    found = read_masks(array_of([rle.counts for rle in rles]), np.array([rle.size_hw for rle in rles]).reshape(-1, 2))
     assert found.sound.tolist() == [sound(rle) for rle in rles]
     for index, rle in enumerate(rles):
-        x, y, w, h = boxes_xywh[index].tolist()
         assert found.area_px[index] == (rle_area(rle) if found.sound[index] else 0)
-        assert (x, y, x + w, y + h) == (rle_box(rle) if found.area_px[index] else (0, 0, 0, 0))
     return found.sound.tolist()
 
 
