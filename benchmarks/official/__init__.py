@@ -1,8 +1,8 @@
 """Official result files in their official layouts, scored as the official tools do: no dataset of ours is needed.
 
 One file a layout; each offers a function that takes the paths and gives a `Table`, and the command of the same name
-(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | rec | gcg | noc`). What the official tools get
-wrong on broken input is refused or said in a note (`docs/metrics.md` has the list).
+(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | gqa | pope | rec | gcg | noc`). What the official tools
+get wrong on broken input is refused or said in a note (`docs/metrics.md` has the list).
 """
 
 from benchmarks.official._files import OfficialError
@@ -11,6 +11,7 @@ from benchmarks.official.captions import captions
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
+from benchmarks.official.gqa import gqa
 from benchmarks.official.lvis import lvis
 from benchmarks.official.miou import miou
 from benchmarks.official.noc import noc
@@ -26,6 +27,7 @@ __all__ = [
     "coco",
     "depth",
     "gcg",
+    "gqa",
     "lvis",
     "miou",
     "noc",

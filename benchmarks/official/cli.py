@@ -1,4 +1,4 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | pope | rec | gcg | noc`: official
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | gqa | pope | rec | gcg | noc`: official
 result files in, official numbers out."""
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.official.captions import captions
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
+from benchmarks.official.gqa import gqa
 from benchmarks.official.lvis import lvis
 from benchmarks.official.miou import IGNORED, miou
 from benchmarks.official.noc import noc
@@ -110,6 +111,15 @@ def register(app: typer.Typer) -> None:
     def vqa_command(annotations: Truth, results: Found, classes: Classes = False, as_json: Json = False) -> None:
         """Soft accuracy of a VQAv2 or OK-VQA result file."""
         show(vqa(annotations, results), classes, as_json)
+
+    @app.command("gqa")
+    def gqa_command(
+        questions: Annotated[Path, typer.Argument(help="*_questions.json")],
+        predictions: Annotated[Path, typer.Argument(help="rows of `questionId` and `prediction`")],
+        classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """Accuracy of GQA answers, as its eval.py counts them."""
+        show(gqa(questions, predictions), classes, as_json)
 
     @app.command("pope")
     def pope_command(

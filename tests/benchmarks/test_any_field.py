@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.official import OfficialError, Table, captions, coco, gcg, lvis, noc, panoptic, pope, rec, vqa
+from benchmarks.official import OfficialError, Table, captions, coco, gcg, gqa, lvis, noc, panoptic, pope, rec, vqa
 from tests.benchmarks.test_lvis import made_lvis
 from tests.benchmarks.test_official import panoptic_files, plain_coco, results_of
 from vtinstruct.dialect import dialect_named
@@ -99,6 +99,16 @@ CASES: dict[str, tuple[Callable[[Path], Files], Callable[[Path, Files], Table]]]
         for name, score in {"captions": captions, "vqa": vqa, "pope": pope}.items()
     },
     "gcg": (lambda _: words("gcg"), lambda folder, _: gcg(folder / "gt.json", folder / "said.json", folder)),
+    "gqa": (
+        lambda _: {
+            "gt": {
+                str(q): {"answer": "red", "isBalanced": True, "types": {"structural": "query", "semantic": "attr"}, "groups": {"global": "color"}}
+                for q in range(3)
+            },
+            "dt": [{"questionId": str(q), "prediction": "red"} for q in range(3)],
+        },
+        partial(pair, gqa),
+    ),
     "rec": (
         lambda _: {"gt": [{"answer": "[[0, 0, 500, 500]]", "gt_bbox": [0, 0, 9, 9], "hw": [20, 20], "input_wh": [9, 9]}] * 3},
         lambda folder, _: rec(folder / "gt.json", dialect_named("internvl")),
