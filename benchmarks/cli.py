@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks.compare import Comparison, compare, moved_pictures, write_comparison
 from benchmarks.convert_cli import register as register_convert
+from benchmarks.crew import WorkerDied
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
 from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
@@ -34,7 +35,7 @@ from benchmarks.remarks import remarks
 from benchmarks.results import Results, ResultsError, read_results
 from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
-from benchmarks.score import Options, read_truths
+from benchmarks.shares import Options, read_truths
 from benchmarks.suites import SuiteError
 from vtinstruct import outcome
 from vtinstruct.manifest import DatasetError
@@ -47,7 +48,7 @@ screen = Console()
 
 REFUSALS = (
     DatasetError, ReadError, RowsError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin,
-    OfficialError, OriginalMissing, PhraseError,
+    OfficialError, OriginalMissing, PhraseError, WorkerDied,
 )  # fmt: skip
 
 Data = Annotated[Path, typer.Option("--data", help="the dataset that `vtinstruct build --out` wrote")]
@@ -61,7 +62,12 @@ Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
 Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
 Workers = Annotated[
-    int, typer.Option("--workers", min=1, help="processes that read and score; the numbers are the same")
+    int,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="processes that share the work; the numbers are the same; small sets gain nothing by more",
+    ),
 ]
 Phrases = Annotated[
     str, typer.Option("--phrases", help="what answered words mean: exact, synonyms:FILE or vectors:FILE")

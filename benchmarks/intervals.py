@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from benchmarks.crew import ALONE, Crew, as_given
 from benchmarks.scorer import Interval
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,7 @@ FEW = 10  # photos that count, below which an interval is too narrow all the sam
 LEAST = 2  # degrees of freedom, below which there is no interval
 GROUPS = 100  # of photos that are left out in turn for AP and AR
 CHUNK = 1 << 23  # weights held at once; 64 MB of float64
+NARROW = 128  # resamples that one of several workers gets at least: fewer cost as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +115,17 @@ def interval(
 
 def intervals(
     statistics: Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]], support: Mapping[str, Support], photos: int,
-    resamples: int, seed: int, *, heavy: bool, bounds: tuple[float, float] | None = (0.0, 1.0),
+    resamples: int, seed: int, *, heavy: bool, bounds: tuple[float, float] | None = (0.0, 1.0), crew: Crew = ALONE,
 ) -> dict[str, Drawn]:  # fmt: skip
     """Intervals of several statistics that are cheaper to compute together: `statistics` takes weights (photos, B), of float32
-    when `heavy`, and gives (B,) values by name; `support` says what each rests on. Undefined ones are left out. Method:
-    "student"."""
+    when `heavy`, and gives (B,) values by name, each of its own weights alone; `support` says what each rests on. Undefined
+    ones are left out. A `crew` shares the work when it is heavy. Method: "student"."""
     if photos < 2 or resamples < 1:
         return {}
     estimates = statistics(np.ones((photos, 1)))
-    kept = np.ones((photos, min(photos, GROUPS)))
-    kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
-    pieces: list[Mapping[str, NDArray[Any]]] = []
-    asked = 0
-    for weights in resampled(photos, resamples, seed):
-        columns, asked = weights.T, asked + len(weights)
-        if asked == resamples:  # a call for a hundred weightings more costs a quarter of a call of their own
-            columns = np.concatenate([columns, kept], axis=1)
-        pieces.append(statistics(np.ascontiguousarray(columns, dtype=np.float32 if heavy else np.float64)))
+    works = _weightings(photos, resamples, seed, np.float32 if heavy else np.float64, crew.workers if heavy else 1)
+    count = crew.workers if heavy else 1  # or more: enough to know whether anybody is needed
+    pieces: list[Mapping[str, NDArray[Any]]] = crew.share(as_given, statistics, works, count, statistics)
     found: dict[str, Drawn] = {}
     for name, one in estimates.items():
         values, rest = np.split(np.concatenate([piece[name] for piece in pieces]).astype(np.float64), [resamples])
@@ -137,6 +133,19 @@ def intervals(
         if got is not None:
             found[name] = got
     return found
+
+
+def _weightings(photos: int, resamples: int, seed: int, dtype: Any, workers: int) -> Iterator[NDArray[Any]]:
+    """Weights (photos, B) of every resample, then of the groups left out in turn, in pieces for so many workers."""
+    kept = np.ones((photos, min(photos, GROUPS)))
+    kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
+    asked = 0
+    for weights in resampled(photos, resamples, seed):
+        columns, asked = weights.T, asked + len(weights)
+        if asked == resamples:  # a call for a hundred weightings more costs a quarter of a call of their own
+            columns = np.concatenate([columns, kept], axis=1)
+        for piece in np.array_split(columns, max(1, min(workers, columns.shape[1] // NARROW)), axis=1):
+            yield np.ascontiguousarray(piece, dtype=dtype)
 
 
 def drawn(

@@ -17,7 +17,8 @@ from benchmarks.leaderboard import write_leaderboard
 from benchmarks.model import Model, ModelError, Request
 from benchmarks.report import write_report
 from benchmarks.results import Results, write_results
-from benchmarks.score import Options, read_truths, score_file
+from benchmarks.score import score_file
+from benchmarks.shares import Options, read_truths
 from benchmarks.truths import Truths
 from vtinstruct import plugins
 

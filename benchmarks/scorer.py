@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.crew import ALONE, Crew
 from benchmarks.phrases import EXACT, Rule, normal
 from benchmarks.plain import Block
 from vtinstruct.dialogue import Dialogue, Parts, Reference, Triplet
@@ -70,7 +71,8 @@ class Setting:
     (and its synonyms), normalised by `class_key`, to the source's category id; `categories` maps ids back to the source's
     entries (the name that reports show, thing or stuff, LVIS's frequency, the skeleton); `engine` picks the AP
     implementation; `resamples` and `seed` drive the intervals (0 resamples: none); `phrases` says what answered phrases mean
-    that are no class's own name; `words` names classes that are not in `categories`, as rows remember them.
+    that are no class's own name; `words` names classes that are not in `categories`, as rows remember them; `crew` are the
+    processes that may share the work of a summary.
     """
 
     truth_root: Path = Path(".")
@@ -82,6 +84,7 @@ class Setting:
     seed: int = 0
     phrases: Rule = EXACT
     words: Mapping[int, str] = field(default_factory=dict[int, str])
+    crew: Crew = ALONE
 
     def class_name(self, category_id: int) -> str:
         """The source's own name of a class, or what annotations and answers call it, or its number."""

@@ -1,4 +1,4 @@
-"""One pass over a stretch of a predictions file: every answer becomes a row in every table that its sample belongs to.
+"""Passes over stretches of a predictions file: every answer becomes a row in every table that its sample belongs to.
 
 Answers that are plain go in blocks (`plain.py`), all others one by one (`answers.check_answer`); the rows are the same. A
 sweep knows nothing of the other stretches: duplicates across them, missing answers and the order of rows are settled where
@@ -64,14 +64,9 @@ class Swept:
 class Sweep:
     """Scores answers. `tables` are those of every task, source and split that samples are of."""
 
-    def __init__(
-        self,
-        truths: Truths,
-        tables: Mapping[Which, Sequence[Table]],
-        swept: Swept,
-        kept: Mapping[bytes, str] | None = None,
-    ) -> None:
-        self._truths, self._tables, self._swept, self._kept = truths, tables, swept, kept or {}
+    def __init__(self, truths: Truths, tables: Mapping[Which, Sequence[Table]], kept: Mapping[bytes, str]) -> None:
+        self._truths, self._tables, self._kept = truths, tables, kept
+        self._swept = Swept()
         self._open: dict[tuple[int, UnitKind | None], list[tuple[int, int, bytes, Sketch]]] = {}
         self._waiting = self._units = 0
         self._rows: dict[Key, list[Row]] = {}
@@ -79,9 +74,9 @@ class Sweep:
         self._plain: dict[int, NDArray[np.bool_]] = {}
         self._path = Path()
 
-    def stretch(self, stretch: Stretch) -> None:
+    def stretch(self, stretch: Stretch) -> Swept:
         """Sweep a stretch. Raises `PredictionsError` when a sample is answered twice in it."""
-        self._path = stretch.path
+        self._path, self._swept = stretch.path, Swept()
         header = stretch.start == 0
         for number, line in lines_of(stretch.path, self._report, stretch.start, stretch.stop, stretch.first):
             if header:
@@ -89,9 +84,11 @@ class Sweep:
             else:
                 self._line(number, line)
         self._close()
+        return self._swept
 
-    def missing(self, ids: Sequence[str]) -> None:
+    def missing(self, ids: Sequence[str]) -> Swept:
         """Rows of samples without an answer."""
+        self._swept = Swept()
         quick: dict[int, list[int]] = {}
         for id_ in ids:
             batch, row = self._truths.place[id_]
@@ -102,6 +99,7 @@ class Sweep:
         for batch, rows in quick.items():
             self._block(batch, np.array(rows, dtype=np.int64), None)
         self._close()
+        return self._swept
 
     # --- one answer --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -120,7 +121,10 @@ def summarize_ap(
             ready = weighable(truth, found, near, conditions, photo, photos)
             heavy = ready.size * setting.resamples > LIGHT
             rests = supports(ready)
-            got = intervals(lambda w: numbers(ready, w), rests, photos, setting.resamples, setting.seed, heavy=heavy)
+            weighted = partial(numbers, ready)  # can be sent to other processes
+            got = intervals(
+                weighted, rests, photos, setting.resamples, setting.seed, heavy=heavy, crew=setting.crew
+            )  # fmt: skip
             few = {name: one.photos for name, one in rests.items() if 0 < one.photos < FEW}
     return Summary(
         said, got,

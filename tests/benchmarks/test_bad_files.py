@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from benchmarks.dataset import open_dataset
 from benchmarks.results import Results, read_results
-from benchmarks.score import Options, read_truths, score_file
+from benchmarks.score import score_file
+from benchmarks.shares import Options, read_truths
 from tests.benchmarks.road import edited, perfect, score
 from vtinstruct.prediction import PredictionsError
 

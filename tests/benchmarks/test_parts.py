@@ -16,7 +16,8 @@ from benchmarks.dataset import open_dataset
 from benchmarks.intervals import interval, paired, ratio
 from benchmarks.results import read_results, write_results
 from benchmarks.rows import in_photo_order, natural_key
-from benchmarks.score import Options, read_truths, score_file
+from benchmarks.score import score_file
+from benchmarks.shares import Options, read_truths, stretches
 from tests.benchmarks.road import bench, perfect
 from tests.benchmarks.test_plain import answers
 
@@ -43,14 +44,16 @@ def in_parts(predictions: Path, root: Path, count: int) -> list[Path]:
     return paths
 
 
-def test_parts_and_workers_give_the_same_bits(tmp_path: Path) -> None:
+def test_parts_and_workers_give_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.shares.LEAST", 500)  # bytes: many stretches of a small file
     data, predictions = answers(tmp_path, 3, True)
     whole = scored(predictions, data, tmp_path / "whole")
     parts = in_parts(predictions, tmp_path, 3)
     together = scored(list(reversed(parts)), data, tmp_path / "parts")
     by_two = scored(predictions, data, tmp_path / "workers", workers=2)
+    assert len(stretches([predictions], 2)) > 10
     assert whole.suites == together.suites == by_two.suites
-    assert by_two == whole
+    assert by_two == whole == scored(predictions, data, tmp_path / "more", workers=4)
     assert together.intake["reasons"] == whole.intake["reasons"]
     assert rows_in(tmp_path / "whole") == rows_in(tmp_path / "workers")
     assert rows_in(tmp_path / "whole") == rows_in(tmp_path / "parts")

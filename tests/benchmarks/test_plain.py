@@ -16,7 +16,8 @@ import pytest
 
 from benchmarks import sweep
 from benchmarks.dataset import open_dataset
-from benchmarks.score import Options, read_truths, score_file
+from benchmarks.score import score_file
+from benchmarks.shares import Options, read_truths
 from tests.benchmarks.made import coco_dialogues, made_coco, prediction_of, write_dataset, write_predictions
 from tests.benchmarks.perturbed import perturbed
 from tests.benchmarks.test_lvis import made_lvis
@@ -142,7 +143,8 @@ ALONE = """
 import sys
 from pathlib import Path
 from benchmarks.dataset import open_dataset
-from benchmarks.score import Options, read_truths, score_file
+from benchmarks.score import score_file
+from benchmarks.shares import Options, read_truths
 dataset, splits = open_dataset(Path(sys.argv[1]))
 options = Options(splits, suites=tuple(sys.argv[4:]), resamples=20)
 score_file(Path(sys.argv[2]), dataset, Path(sys.argv[3]), options, read_truths(dataset, options))

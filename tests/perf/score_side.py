@@ -29,7 +29,8 @@ def ours(folder: Path, suite: str, iou_type: str, workers: int = 1) -> Callable[
     from benchmarks.dataset import open_dataset
     from benchmarks.engine import BOX_NUMBERS
     from benchmarks.engine_lvis import NUMBERS  # the engine, the scorer and what they need: imported beforehand
-    from benchmarks.score import Options, read_truths, score_file
+    from benchmarks.score import score_file
+    from benchmarks.shares import Options, read_truths
     from benchmarks.suites import suites_for
 
     suites_for([suite.removesuffix("_lvis")], [suite])[0].load()
