@@ -15,7 +15,7 @@ from benchmarks.answers import SHOWN_FAULTS
 from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
 from benchmarks.rows import in_photo_order, read_rows, setting_of, write_rows
-from benchmarks.score import joint_digest
+from benchmarks.score import joint_digest, with_word_lists
 from benchmarks.scorer import Engine
 from benchmarks.suites import suites_for
 
@@ -34,8 +34,8 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
     suites = tuple(_suite(index, folders, parts, out) for index in range(len(first.suites)))
     digests = tuple(sorted({digest for part in parts for digest in part.predictions or (part.predictions_sha256,)}))
     merged = replace(
-        first, suites=suites, predictions=digests, predictions_sha256=joint_digest(digests),
-        intake=_intake([part.intake for part in parts]),
+        first, suites=suites, versions=with_word_lists(first.versions, suites), predictions=digests,
+        predictions_sha256=joint_digest(digests), intake=_intake([part.intake for part in parts]),
     )  # fmt: skip
     write_results(out / "results.json", merged)
     return merged

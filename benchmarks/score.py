@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from benchmarks.dataset import Dataset
 from benchmarks.engine import engine_versions
 from benchmarks.intervals import plain_intervals
 from benchmarks.kept import Kept, made_with, read_kept, write_kept
+from benchmarks.meteor import PACKAGE, data_version
 from benchmarks.phrases import rule_of
 from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import read_rows, setting_of
@@ -127,11 +128,18 @@ def _results(
     said: dict[str, Any] = asdict(options) | {"phrases": rule_of(options.phrases).name}
     said |= {"splits": list(options.splits), "suites": list(options.suites)}
     return Results(
-        header.model, dataset.hash, dataset.root.resolve().name, joint_digest(digests), options.engine, versions,
+        header.model, dataset.hash, dataset.root.resolve().name, joint_digest(digests), options.engine,
+        with_word_lists(versions, suites),
         said, dict(header.generation),
         intake.to_json(),
         tuple(suites), header.dataset != dataset.hash, tuple(digests),
     )  # fmt: skip
+
+
+def with_word_lists(versions: Mapping[str, str], suites: Sequence[SuiteResult]) -> dict[str, str]:
+    """Versions, and that of the package whose word lists METEOR reads where there is a METEOR."""
+    others = {name: version for name, version in versions.items() if name != PACKAGE}
+    return others | (data_version() if any(suite.numbers.get("METEOR") is not None for suite in suites) else {})
 
 
 def file_digest(path: Path) -> str:
@@ -163,4 +171,4 @@ def rescore(results: Results, folder: Path) -> Results:
         summary = suite.load().summarize(rows, setting)
         got = plain_intervals(summary.intervals)
         found.append(replace(result, numbers=summary.numbers, intervals=got, details=summary.details))
-    return replace(results, suites=tuple(found))
+    return replace(results, suites=tuple(found), versions=with_word_lists(results.versions, found))

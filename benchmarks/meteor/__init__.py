@@ -8,12 +8,23 @@ from collections.abc import Sequence
 from benchmarks.meteor.aligner import align
 from benchmarks.meteor.matches import Text, matches_between, text_of
 from benchmarks.meteor.normaliser import words_of
-from benchmarks.meteor.package import ARCHIVE, PARAPHRASES, MeteorError, Tokens, carried, sentence
+from benchmarks.meteor.package import (
+    ARCHIVE,
+    PACKAGE,
+    PARAPHRASES,
+    MeteorError,
+    Tokens,
+    carried,
+    data_version,
+    sentence,
+)
 from benchmarks.meteor.paraphrases import read_paraphrases
-from benchmarks.meteor.score import Counts, counts_of, total
+from benchmarks.meteor.score import Counts, counts_of, scores, table_of, total
 from benchmarks.meteor.tables import read_tables
 
-__all__ = ["Counts", "MeteorError", "Tokens", "counts_of_captions", "meteor", "total"]
+__all__ = [
+    "PACKAGE", "Counts", "MeteorError", "Tokens", "counts_of_captions", "data_version", "meteor", "scores", "table_of", "total"
+]  # fmt: skip
 
 
 def meteor(captions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:

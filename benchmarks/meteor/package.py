@@ -5,6 +5,7 @@ They have licences of their own and are not ours to ship, so METEOR is there whe
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,14 @@ def carried(name: str) -> Path:
     if not path.is_file():
         raise MeteorError(f"{path} is not there; {PACKAGE} 1.2 has it")
     return path
+
+
+def data_version() -> dict[str, str]:
+    """The package that the data is of, with its version ("unknown" where it was not installed as a package), for result files."""
+    try:
+        return {PACKAGE: importlib.metadata.version(PACKAGE)}
+    except importlib.metadata.PackageNotFoundError:
+        return {PACKAGE: "unknown"}
 
 
 def sentence(tokens: Tokens) -> str:

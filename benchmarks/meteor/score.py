@@ -8,15 +8,21 @@ A set's number is that of its captions' summed counts. Every count equals the or
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.meteor.aligner import chunks_in
 from benchmarks.meteor.matches import Match, Text
 
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
+SIDE = 10  # numbers of one side in a table
 STAGE_WEIGHTS = (1.0, 0.6, 0.8, 0.6)  # equal words, equal stems, synonyms, paraphrases
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,38 @@ class Counts:
 def total(several: Iterable[Counts]) -> Counts:
     """The counts of a set of captions, whose score is the set's."""
     return reduce(Counts.plus, several, Counts())
+
+
+# --- many sets at once -----------------------------------------------------------------------------------------------
+
+
+def table_of(several: Sequence[Counts]) -> Floats:
+    """What a set's sum takes of every caption, (N, 21): words, function words, matches by stage of content and of function words,
+    for the caption and then for the reference; chunks."""
+    rows = [(*_flat(one.said), *_flat(one.reference), 0 if one.whole() else one.chunks) for one in several]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2 * SIDE + 1)
+
+
+def scores(totals: Floats) -> Floats:
+    """METEOR of sums of such rows, (..., 21) -> (...): `Counts.score`, but for the last bits."""
+    said, reference, chunks = totals[..., :SIDE], totals[..., SIDE : 2 * SIDE], totals[..., -1]
+    precision, recall = _shares(said), _shares(reference)
+    counts = (precision > 0) & (recall > 0)
+    mean = 1.0 / ((1.0 - ALPHA) / np.where(counts, precision, 1.0) + ALPHA / np.where(counts, recall, 1.0))
+    matched = (said[..., 2:].sum(axis=-1) + reference[..., 2:].sum(axis=-1)) / 2
+    fragments = chunks / np.where(counts, matched, 1.0)
+    return np.where(counts, np.maximum(mean * (1.0 - GAMMA * fragments**BETA), 0.0), 0.0)
+
+
+def _flat(side: Side) -> tuple[int, ...]:
+    return (side.words, side.function_words, *side.content, *side.function)
+
+
+def _shares(side: Floats) -> Floats:
+    weights = np.array(STAGE_WEIGHTS)
+    length = DELTA * (side[..., 0] - side[..., 1]) + (1.0 - DELTA) * side[..., 1]
+    found = DELTA * (side[..., 2:6] @ weights) + (1.0 - DELTA) * (side[..., 6:] @ weights)
+    return np.divide(found, length, out=np.zeros_like(found), where=length > 0)
 
 
 def counts_of(said: Text, reference: Text, matches: list[Match]) -> Counts:

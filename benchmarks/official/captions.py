@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.meteor import data_version
 from benchmarks.official._files import OfficialError, Rows, check_ids, read_json, rows_of, table_of
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine, Setting
@@ -46,13 +47,17 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
     if order:
         counts = np.array([bleu_counts(*pair) for pair in zip(ours, theirs, strict=True)]).sum(axis=0)
         numbers |= {f"Bleu_{n + 1}": float(value) for n, value in enumerate(bleu(counts))}
-        words = consensus(ours, theirs, Setting(engine=engine))
+        words = consensus(ours, theirs, Setting(engine=engine, resamples=0))
         notes += words.remarks
         numbers["METEOR"] = words.meteor
         numbers["ROUGE_L"] = float(np.mean([rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]))
         numbers["CIDEr"] = float(words.cider.mean())
         numbers["CIDEr[corrected]"] = float(words.corrected.mean())
-    return Table("COCO captions", numbers, (), tuple(notes), {"numpy": importlib.metadata.version("numpy")})
+    versions = {
+        "numpy": importlib.metadata.version("numpy"),
+        **(data_version() if numbers["METEOR"] is not None else {}),
+    }
+    return Table("COCO captions", numbers, (), tuple(notes), versions)
 
 
 def _spoken(rows: Rows, path: str) -> list[tuple[str, int | str, str]]:

@@ -19,7 +19,7 @@ from benchmarks.intervals import interval, mean_interval, photo_index
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common
 from benchmarks.scorers._ngrams import bleu, bleu_counts, rouge_l
 from benchmarks.scorers._ptb import tokens
-from benchmarks.scorers._words import consensus
+from benchmarks.scorers._words import consensus, meteor_interval
 from vtinstruct.dialogue import Dialogue, Parts, Triplet
 
 TASKS = ("caption", "reg_box", "reg_region", "region_caption", "vqa_reasoning", "chat", "region_chat")
@@ -88,6 +88,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "CIDEr-D": mean_interval(words.cider, photos, setting.resamples, setting.seed, bounds=(0.0, 10.0)),
         "ROUGE-L": mean_interval(rows["rouge"].to_numpy(), photos, setting.resamples, setting.seed),
         "BLEU-4": interval(lambda w: bleu(w @ folded)[:, 3], count, setting.resamples, setting.seed, bounds=(0.0, 1.0)),
+        "METEOR": meteor_interval(words, photos, setting),
     }
     details = {
         "photos": count,

@@ -33,7 +33,7 @@ from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Metric, Row, Scorer, Setting, Summary, common, true_triplets
 from benchmarks.scorers._instances import flat, ordered_scores, rles_of
 from benchmarks.scorers._ptb import tokens
-from benchmarks.scorers._words import consensus
+from benchmarks.scorers._words import consensus, meteor_interval
 from benchmarks.scorers.captions import plain_words
 from vtinstruct.dialogue import Dialogue, Triplet
 from vtinstruct.geometry import GeometryError, box_iou, rle_area, rle_box, rle_iou
@@ -224,12 +224,16 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "CIDEr-D[corrected]": float(words.corrected.mean()),
         "METEOR": words.meteor,
     }
-    got = mean_interval(miou, rows["photo"].to_list(), setting.resamples, setting.seed)
+    photos = rows["photo"].to_list()
+    got = {
+        "mIoU": mean_interval(miou, photos, setting.resamples, setting.seed),
+        "METEOR": meteor_interval(words, photos, setting),
+    }
     details = {
         "regions": true, "regions_said": spoken, "phrase_to_phrase": f"words shared >= {ENOUGH_WORDS}, articles left out",
         "remarks": list(words.remarks),
     }  # fmt: skip
-    return Summary(numbers, {"mIoU": got} if got else {}, details)
+    return Summary(numbers, {name: one for name, one in got.items() if one}, details)
 
 
 SCORER = Scorer("gcg", tuple(TASKS), METRICS, COLUMNS, score, summarize, "GLaMM eval/gcg/evaluate.py")

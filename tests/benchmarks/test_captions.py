@@ -3,20 +3,28 @@ installed (`pip install --no-deps pycocoevalcap`; the tokenizer needs Java)."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.dataset import open_dataset
+from benchmarks.meteor import meteor
+from benchmarks.score import rescore, score_file, with_word_lists
 from benchmarks.scorer import Engine, Setting
 from benchmarks.scorers._ngrams import bleu, bleu_counts, cider_d, rouge_l
 from benchmarks.scorers._ptb import PUNCTUATION, tokens
 from benchmarks.scorers._words import FEW_PHOTOS, consensus
 from benchmarks.scorers.captions import reason_of
+from benchmarks.shares import Options, read_truths
+from tests.benchmarks.made import dialogue, prediction_of, write_dataset, write_predictions
+from vtinstruct.dialogue import Evaluation
 
 # [text, what Stanford PTBTokenizer 3.4.1 -preserveLines -lowerCase made of it], for texts written for the purpose
 SEEN: list[list[str]] = json.loads((Path(__file__).parent / "ptb_answers.json").read_text("utf-8"))
@@ -147,3 +155,33 @@ def test_meteor_is_there_with_its_data_and_without_java(monkeypatch: pytest.Monk
     assert consensus(said, references, Setting(engine="official")).remarks[1] == (
         "METEOR is null: METEOR needs Java: a `java` on the path is right"
     )
+
+
+@pytest.mark.usefixtures("meteor_data")
+def test_meteor_has_an_interval_and_its_words_a_version(tmp_path: Path) -> None:
+    """The number is that of all captions together to the bit; `merge` and new summaries say whose words as well."""
+    things = ["dog", "cat", "horse", "bus", "man", "woman", "table", "kite"]
+    truths, answers, spoken = [], [], []
+    for n, thing in enumerate(things):
+        texts = (f"a {thing} on the grass", f"the {thing} stands in a field")
+        said = f"a {thing} in the grass" if n % 3 else "nothing of note"
+        truths.append(dialogue(f"c{n}", "caption", [texts[0]], (8, 8), Evaluation(references=texts), f"made:{n}"))
+        answers.append(prediction_of(truths[-1], [said]))
+        spoken.append((tokens(said), [tokens(text) for text in texts]))
+    data = write_dataset(tmp_path / "data", truths, photos=False)
+    dataset, splits = open_dataset(data)
+    predictions = write_predictions(tmp_path / "answers.jsonl", dataset.hash, answers)
+    for resamples, there in ((200, True), (0, False)):
+        options = Options(splits, suites=("caption",), resamples=resamples)
+        found = score_file(predictions, dataset, tmp_path / "out", options, read_truths(dataset, options))
+        (suite,) = found.suites
+        assert suite.numbers["METEOR"] == meteor([said for said, _ in spoken], [texts for _, texts in spoken])
+        assert ("METEOR" in suite.intervals) == there
+        if there:
+            interval = suite.intervals["METEOR"]
+            assert 0.0 < interval.low < (suite.numbers["METEOR"] or 0.0) < interval.high < 1.0
+        version = importlib.metadata.version("pycocoevalcap")
+        assert found.versions["pycocoevalcap"] == version
+        assert rescore(found, tmp_path / "out").versions == found.versions
+    lost = replace(found, suites=tuple(replace(one, numbers={**one.numbers, "METEOR": None}) for one in found.suites))
+    assert "pycocoevalcap" not in with_word_lists(lost.versions, lost.suites)

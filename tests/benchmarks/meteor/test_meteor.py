@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks.meteor import Counts, MeteorError, counts_of_captions, meteor, total
+from benchmarks.meteor import Counts, MeteorError, counts_of_captions, meteor, scores, table_of, total
 from benchmarks.meteor.program import meteor as program_meteor
 from benchmarks.meteor.score import Side
 from benchmarks.scorers._ptb import tokens
@@ -75,6 +78,33 @@ def test_scores_by_hand() -> None:
     assert Counts(Side(0, 0, (0,) * 4, (0,) * 4), three, 0).score() == 0.0
     whole = Counts().plus(Counts(three, three, 1))
     assert (whole.chunks, whole.plus(Counts(half, half, 2)).chunks) == (0, 2)  # a whole caption adds no chunk
+
+
+@st.composite
+def counted(draw: st.DrawFn) -> Counts:
+    """Any counts that an alignment may have: as many chunks as matches at most, whole captions and empty ones among them."""
+
+    def side() -> Side:
+        content, function = (draw(st.tuples(*[st.integers(0, 3)] * 4)) for _ in range(2))
+        more, words = draw(st.integers(0, 2)), sum(function)
+        return Side(sum(content) + words + more, words + draw(st.integers(0, more)), content, function)
+
+    said, reference = side(), side()
+    most = min(said.matched(), reference.matched())
+    return Counts(said, reference, draw(st.integers(min(1, most), most)))
+
+
+@given(st.lists(st.tuples(counted(), st.integers(0, 3)), min_size=1, max_size=6))
+def test_sums_of_a_table_score_as_captions_drawn_again_and_again(drawn: list[tuple[Counts, int]]) -> None:
+    """What resamples need: any number of each caption, without adding them up one by one."""
+    several, times = [one for one, _ in drawn], np.array([n for _, n in drawn], dtype=np.float64)
+    slowly = total(one for one, n in drawn for _ in range(n)).score()
+    assert scores(times @ table_of(several)) == pytest.approx(slowly, rel=1e-12, abs=1e-15)
+
+
+def test_the_set_s_number_is_its_table_s() -> None:
+    found = counts_of_captions(*seen())
+    assert scores(table_of(found).sum(axis=0)) == pytest.approx(SEEN["total"], rel=4e-15, abs=0)
 
 
 @pytest.mark.slow
