@@ -113,10 +113,10 @@ Value = Callable[[Units, bool], tuple[Bools, Bools]]  # units, whether ignored o
 
 
 def prepare(
-    rows: Any, setting: Setting, kind: UnitKind, value: Value, more: Callable[[Units], dict[str, Any]]
+    rows: Any, setting: Setting, kind: UnitKind, value: Value, more: Callable[[Units, bool], dict[str, Any]]
 ) -> Prepared:
     """The annotated side of a batch. `value` says which units have one of the kind, and which are odd, so that their samples
-    need the long road; `more` gives box_xywh, area and further columns (by unit) of units with a value."""
+    need the long road; `more` gives area and further columns (by unit) of units, annotated or ignored."""
     image = rows.column("image")
     plain = (series(pc.list_value_length(rows.column("messages"))).fill_null(0) == 2).to_numpy() & _valid(image)
     photo = dict(zip([f.name for f in image.type], image.flatten(), strict=True))
@@ -134,7 +134,7 @@ def prepare(
     for units, ignored in ((answer, False), (ignore, True)):
         have, odd = value(units, ignored)
         plain &= ~_any(rows.num_rows, units.row[odd])
-        columns = more(units)
+        columns = more(units, ignored)
         area = units.floats("area")
         columns["true_area"] = np.where(np.isnan(area), columns["true_area"], area)
         phrase = "category" if ignored else "phrase"

@@ -74,7 +74,7 @@ def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
     return box & fine, ~fine
 
 
-def _true_columns(units: Units) -> dict[str, Any]:
+def _true_columns(units: Units, ignored: bool) -> dict[str, Any]:
     box = _xywh(units.boxes())
     return {"true_box": box, "true_area": box[:, 2] * box[:, 3]}
 

@@ -71,7 +71,7 @@ def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
     return units.of_kind("mask") & mask, odd
 
 
-def _true_columns(units: Units) -> dict[str, Any]:
+def _true_columns(units: Units, ignored: bool) -> dict[str, Any]:
     counts, sizes = units.rles()
     area, bare = np.zeros(len(units)), np.isnan(units.floats("area"))  # the annotation's own stands before the mask's
     area[bare] = read_masks(counts.filter(as_arrow(bare)), sizes[bare]).area_px

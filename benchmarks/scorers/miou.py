@@ -27,6 +27,7 @@ from benchmarks.confusion import Confusion, confusion_of
 from benchmarks.intervals import interval, photo_index
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, class_key, common
 from benchmarks.scorers._instances import WORDS, flat, open_class_id, unknown_words, with_words
+from benchmarks.scorers._label_columns import columnar
 from benchmarks.scorers._label_maps import (
     NOTHING,
     LabelMap,
@@ -35,6 +36,7 @@ from benchmarks.scorers._label_maps import (
     found_segments,
     overlaps,
     paint,
+    side_by_side,
     true_segments,
 )  # fmt: skip
 from vtinstruct.dialogue import Dialogue
@@ -55,7 +57,7 @@ Counts = NDArray[np.float64]
 
 
 def class_map(segments: Sequence[Segment], size_hw: tuple[int, int], classes: Sequence[int]) -> LabelMap:
-    """(H, W): the index in `classes` of every pixel's class."""
+    """The index in `classes` of every pixel's class."""
     place = {category: index for index, category in enumerate(classes)}
     return paint(segments, size_hw, [place[segment.category] for segment in segments])
 
@@ -64,25 +66,45 @@ def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """Pixels by annotated and answered class, without those that do not count."""
     true, (found, unknown) = true_segments(truth, setting), found_segments(truth, answer, setting)
     width, height = truth.photo.size_wh if truth.photo else (0, 0)
-    crowds = [segment for segment in true if segment.crowd]
-    true = [segment for segment in true if not segment.crowd]
     if truth.task == "cond_seg":
         asked = {setting.vocabulary.get(class_key(name), open_class_id(name)) for name in truth.evaluation.concepts}
-        asked |= {segment.category for segment in true}
-        found = [segment for segment in found if segment.category in asked]  # of other classes nothing is known
-    classes = sorted({segment.category for segment in (*true, *found)})
-    if truth.task == "cond_seg":
-        counts = _one_class(true, found, crowds, (height, width), classes)
+        row = _asked(true, found, unknown, (height, width), setting, asked)
     else:
-        first, second = (class_map(side, (height, width), classes) for side in (true, found))
-        counts = overlaps(first, second, len(classes), len(classes))[:-1]  # the last row was not annotated
-    names = [*classes, NOTHING] if truth.task != "cond_seg" else [*classes, REST, NOTHING]
+        row = _judge(true, found, unknown, (height, width), setting)
+    return row | common(truth, answer, row["quality"])
+
+
+def _judge(
+    true: list[Segment], found: list[Segment], unknown: list[str], size_hw: tuple[int, int], setting: Setting
+) -> Row:
+    """Of a photo in which everything was asked for."""
+    annotated = [segment for segment in true if not segment.crowd]
+    classes = sorted({segment.category for segment in (*annotated, *found)})
+    pixels, (first, second) = side_by_side(*(class_map(side, size_hw, classes) for side in (annotated, found)))
+    counts = overlaps(pixels, first, second, len(classes), len(classes))[:-1]  # the last row was not annotated
+    return _row(counts, [*classes, NOTHING]) | {"unknown": unknown, "words": called(annotated, found, setting)}
+
+
+def _asked(
+    true: list[Segment], found: list[Segment], unknown: list[str], size_hw: tuple[int, int], setting: Setting,
+    asked: set[int],
+) -> Row:  # fmt: skip
+    """Of a photo in which some classes were asked for: of others nothing is known."""
+    annotated, crowds = ([s for s in true if s.crowd is crowd] for crowd in (False, True))
+    asked = asked | {segment.category for segment in annotated}
+    found = [segment for segment in found if segment.category in asked]
+    classes = sorted({segment.category for segment in (*annotated, *found)})
+    counts = _one_class(annotated, found, crowds, size_hw, classes)
+    return _row(counts, [*classes, REST, NOTHING]) | {"unknown": unknown, "words": called(annotated, found, setting)}
+
+
+def _row(counts: NDArray[np.int64], names: Sequence[int]) -> Row:
+    """The cells that have pixels, and the share that is right."""
     cells = [(names[t], names[f], int(counts[t, f])) for t, f in np.argwhere(counts).tolist()]
     right, total = sum(n for t, f, n in cells if t == f), sum(n for _, _, n in cells)
-    quality = right / total if total else 1.0
-    return common(truth, answer, quality) | {
+    return {
         "true_class": [t for t, _, _ in cells], "found_class": [f for _, f, _ in cells],
-        "pixels": [n for _, _, n in cells], "unknown": unknown, "words": called(true, found, setting),
+        "pixels": [n for _, _, n in cells], "quality": right / total if total else 1.0,
     }  # fmt: skip
 
 
@@ -95,11 +117,10 @@ def _one_class(
 ) -> NDArray[np.int64]:
     """The asked classes and the rest of the photo (last) by the same and nothing. Crowds are neither."""
     rest, n = len(classes), len(classes)
-    whole = class_map(true, size_hw, classes)
-    whole[whole == NOTHING] = rest
-    ignored = paint(crowds, size_hw, [0] * len(crowds)) != NOTHING
-    whole[ignored & (whole == rest)] = NOTHING
-    counts = overlaps(whole, class_map(found, size_hw, classes), n + 1, n + 1)[:-1]
+    sides = [class_map(side, size_hw, classes) for side in (true, found)]
+    pixels, (whole, answered, ignored) = side_by_side(*sides, paint(crowds, size_hw, [0] * len(crowds)))
+    whole = np.where(whole != NOTHING, whole, np.where(ignored == NOTHING, rest, NOTHING))
+    counts = overlaps(pixels, whole, answered, n + 1, n + 1)[:-1]
     counts[rest, rest] += counts[rest, -1]  # rightly left alone
     counts[rest, -1] = 0
     return counts
@@ -183,4 +204,5 @@ def _interval(by_photo: tuple[Counts, ...], photos: int, setting: Setting) -> di
 SCORER = Scorer(
     "miou", ("panoptic", "seg", "cond_seg"), METRICS, COLUMNS, score, summarize,
     "mmsegmentation IoUMetric; Cityscapes evalPixelLevelSemanticLabeling.py; Long et al. (CVPR 2015)",
+    columnar(_judge, COLUMNS),
 )  # fmt: skip

@@ -28,7 +28,17 @@ from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
 from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words
-from benchmarks.scorers._label_maps import Region, called, found_segments, overlaps, paint, true_segments
+from benchmarks.scorers._label_columns import columnar
+from benchmarks.scorers._label_maps import (
+    Region,
+    Segment,
+    called,
+    found_segments,
+    overlaps,
+    paint,
+    side_by_side,
+    true_segments,
+)
 from benchmarks.sums import in_order
 from vtinstruct.dialogue import Dialogue
 
@@ -99,16 +109,20 @@ def _over_half(
 
 def score(truth: Dialogue, answer: Answered, setting: Setting) -> Row:
     """One photo's matches, false positives and misses by class."""
-    true, (found, unknown) = true_segments(truth, setting), found_segments(truth, answer, setting)
     width, height = truth.photo.size_wh if truth.photo else (0, 0)
-    first = paint(true, (height, width), range(len(true)))
-    second = paint(found, (height, width), range(len(found)))
-    row = matches(overlaps(first, second, len(true), len(found)), true, found)
+    true, (found, unknown) = true_segments(truth, setting), found_segments(truth, answer, setting)
+    row = _judge(true, found, unknown, (height, width), setting)
+    return row | common(truth, answer, row["quality"])
+
+
+def _judge(
+    true: list[Segment], found: list[Segment], unknown: list[str], size_hw: tuple[int, int], setting: Setting
+) -> Row:
+    pixels, (first, second) = side_by_side(*(paint(side, size_hw, range(len(side))) for side in (true, found)))
+    row = matches(overlaps(pixels, first, second, len(true), len(found)), true, found)
     total = 2 * len(row["tp_class"]) + len(row["fp_class"]) + len(row["fn_class"]) + len(unknown)
     quality = 2 * sum(row["tp_iou"]) / total if total else 1.0
-    return common(truth, answer, quality) | row | {
-        "unknown": unknown, "words": called(true, found, setting)
-    }  # fmt: skip
+    return row | {"quality": quality, "unknown": unknown, "words": called(true, found, setting)}
 
 
 def sums(rows: pl.DataFrame) -> dict[int, tuple[float, int, int, int]]:
@@ -214,4 +228,7 @@ def _interval(rows: pl.DataFrame, setting: Setting) -> dict[str, Interval]:
     return {"PQ": got} if got else {}
 
 
-SCORER = Scorer("pq", ("panoptic",), METRICS, COLUMNS, score, summarize, "panopticapi evaluation.py (CVPR 2019)")
+SCORER = Scorer(
+    "pq", ("panoptic",), METRICS, COLUMNS, score, summarize, "panopticapi evaluation.py (CVPR 2019)",
+    columnar(_judge, COLUMNS),
+)  # fmt: skip

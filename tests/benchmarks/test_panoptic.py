@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.originals import OriginalMissing, panoptic_api
 from benchmarks.phrases import rule_of
 from benchmarks.scorer import MISSING, Engine, Scorer, Setting, Summary, class_key
+from benchmarks.scorers._label_maps import NOTHING, Segment, overlaps, paint, side_by_side
 from tests.benchmarks.made import answered, dialogue
 from vtinstruct import plugins
 from vtinstruct.dialogue import Dialogue, Evaluation, Part, Reference, Triplet
-from vtinstruct.geometry import encode_mask
+from vtinstruct.geometry import GeometryError, encode_mask
 from vtinstruct.record import Category
 from vtinstruct.units import Mask
 
@@ -149,6 +152,35 @@ def write_all(folder: Path, table: dict[str, Any], maps: Maps) -> Path:
     for row, ids in zip(table["annotations"], maps, strict=True):
         write_ids(folder / row["file_name"], ids)
     return folder
+
+
+def dense(masks: list[NDArray[np.bool_]], values: list[int], shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Label maps pixel by pixel, the last named first."""
+    labels = np.full(shape, NOTHING)
+    for inside, value in reversed(list(zip(masks, values, strict=True))):
+        labels[inside] = value
+    return labels
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.lists(st.integers(0, 2**32 - 1), max_size=7), st.integers(0, 7))
+def test_label_maps_from_run_lengths_are_those_of_pixels(height: int, width: int, seeds: list[int], split: int) -> None:
+    """Masks over each other, empty, whole and none at all: the first has a pixel, and overlaps are counted."""
+    size_hw = height, width
+    masks = [np.random.default_rng(s).random(size_hw) < (s % 5) / 4 for s in seeds]
+    values = [s % 3 for s in seeds]  # several may be of one value
+    segments = [Segment(0, encode_mask(m), "") for m in masks]
+    sides = [slice(None, split), slice(split, None)]
+    pixels, (first, second) = side_by_side(*(paint(segments[s], size_hw, values[s]) for s in sides))
+    expected = np.zeros((4, 4), dtype=int)
+    for t, f in zip(*(dense(masks[s], values[s], size_hw).ravel() for s in sides), strict=True):
+        expected[t, f] += 1  # -1, nothing, is the last
+    assert overlaps(pixels, first, second, 3, 3).tolist() == expected.tolist()
+
+
+def test_a_mask_of_another_photo_is_no_part_of_a_label_map() -> None:
+    other = Segment(0, encode_mask(np.ones((3, 4), dtype=bool)), "")
+    with pytest.raises(GeometryError, match="4 x 4"):
+        paint([other], (4, 4), [0])
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -23,23 +23,23 @@ from tests.benchmarks.perturbed import perturbed
 from tests.benchmarks.test_lvis import made_lvis
 from vtinstruct.dialogue import Dialogue, Reference, Triplet
 
-TASKS = {"box": "det", "mask": "seg", "keypoint": "keypoints"}
+TASKS = {"det": "box", "seg": "mask", "keypoints": "keypoint", "panoptic": "mask"}
 
 
 def answers(root: Path, seed: int, damage: bool, source: str = "hand") -> tuple[Path, Path]:
-    """A dataset of boxes, masks and poses, and perturbed answers, some of them damaged in many ways, some left out. The source
+    """A dataset of boxes, masks, poses and label maps, and perturbed answers, some of them damaged in many ways, some left out. The source
     "open" has no list of classes, and no numbers for them."""
     coco, rng = made_lvis(seed) if source == "lvis" else made_coco(seed, photos=30), np.random.default_rng(seed)
     names = {c["id"]: c["name"] for c in coco["categories"]}
     often = {c["id"]: c.get("frequency", "") for c in coco["categories"]}
-    truths = [replace(t, source=source) for k, task in TASKS.items() for t in coco_dialogues(coco, task, k)]
+    truths = [replace(t, source=source) for task, kind in TASKS.items() for t in coco_dialogues(coco, task, kind)]
     if source == "open":
         truths = [without_numbers(truth) for truth in truths]
     known = {} if source == "open" else {name: id_ for id_, name in names.items()}
     data = write_dataset(root / "data", truths, known, False, often)
     found = []
     for truth in truths:
-        kind = next(k for k, task in TASKS.items() if task == truth.task)
+        kind = TASKS[truth.task]
         parts: list[Any] = [Triplet(n, kind, (r,)) for n, r in perturbed(truth, rng, names)]  # type: ignore[arg-type]
         parts += [Triplet("unicorn", kind, ())] if rng.random() < 0.1 else []  # type: ignore[arg-type]
         if rng.random() < 0.9:
@@ -126,10 +126,21 @@ def test_both_roads_give_the_same_rows(
         one, other = (pl.read_parquet(tmp_path / road / suite.rows) for road in ("quick", "slow"))
         assert one.equals(other), suite.suite
     ending = "_lvis" if source == "lvis" else ""
-    assert {suite.suite for suite in quick.suites} >= {f"det{ending}", f"seg{ending}", "keypoints", "trp"}
-    boxes_and_masks = sum(1 for id_ in looked[careful_ones:] if "/keypoints/" not in id_)
-    quickly = boxes_and_masks - sum(1 for id_ in looked[:careful_ones] if "/keypoints/" not in id_)
-    assert quickly > 0.4 * boxes_and_masks if damage else quickly == boxes_and_masks  # the quick road was taken
+    assert {suite.suite for suite in quick.suites} >= {
+        f"det{ending}",
+        f"seg{ending}",
+        "keypoints",
+        "panoptic",
+        "panoptic_sem",
+        "trp",
+    }
+    # label maps without a list of classes take the long road
+    slow_ones = ("/keypoints/", "/panoptic/") if source == "open" else ("/keypoints/",)
+    every, careful_now = (
+        sum(1 for id_ in ids if not any(task in id_ for task in slow_ones))
+        for ids in (looked[careful_ones:], looked[:careful_ones])
+    )
+    assert every - careful_now > 0.4 * every if damage else careful_now == 0  # the quick road was taken
     if source == "open":
         kept = [suite for suite in quick.suites if suite.suite in ("det", "seg", "keypoints")]
         seen = [row["words"] for suite in kept for row in pl.read_parquet(tmp_path / "quick" / suite.rows).to_dicts()]
