@@ -50,6 +50,7 @@ def kept(folder: Path) -> dict[str, bytes]:
     return rows | {"results.json": (folder / "results.json").read_bytes()}
 
 
+@pytest.mark.usefixtures("meteor_data")  # what hides it from tests hides it from no worker
 def test_every_suite_merges_in_any_order_to_the_same_bits(
     everything: tuple[Path, Path, list[str]], tmp_path: Path
 ) -> None:
