@@ -5,7 +5,7 @@ punctuation tokens. This is a rewrite in Python after the Penn Treebank's conven
 answer; it needs no Java. How far the two agree is measured in `tests/benchmarks/test_captions.py`.
 
 Quirks kept because scores depend on them: brackets become `-lrb-` and stay (the list names them in upper case only), so
-do `!!` and `??`; "child.Next" is one word; "50¢" becomes "50 cents"; a lone number after a quote mark keeps its sign.
+do `!!` and `??`; "child.Next" is one word; "50¢" becomes "50 cents"; a number keeps its sign behind a word ("x+1" is "x +1").
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ _CASED = _any_of(f"{_WITH_A_CAPITAL.title()} {_WITH_A_CAPITAL.upper()} {_NOT_IN_
 
 _LETTER = r"[^\W\d_½¼¾²³¹⁰-₉⅐-⅞]"
 _PLAIN_WORD = rf"{_LETTER}(?:{_LETTER}|\d)*"
+_ALNUM = rf"(?:{_LETTER}|\d)+"
 _WORD = rf"{_PLAIN_WORD}(?:[.!?]{_PLAIN_WORD})*"
 _AUXILIARY = rf"(?:[smd]|re|ve|ll)(?!{_LETTER})"  # what stands apart behind an apostrophe
 _RULES = rf"""
-    (?P<url>https?://[^\s"<>|()]+|www\.[^\s"<>|()]+[^\s"<>|().,!?])
+    (?P<most>[a-z]++(?=\ ))
+  | (?P<url>https?://[^\s"<>|()]+|www\.[^\s"<>|()]+[^\s"<>|().,!?])
   | (?P<tag></?[a-z][^<>\s]*>)
   | (?P<smiley>[<>]?[:;=][-o*']?[()DP\\{{@|\[\]](?![A-Za-z]))
   | (?P<run>\*\*+|\#\#+|__+|@@+|<<|>>)
@@ -60,7 +62,7 @@ _RULES = rf"""
       |(?<!\w)'\d0s\b|(?<!\w)'\d\d\b
       |d'ye\b|(?:[dlo]|(?-i:[A-HJ-XZn]))'(?!{_AUXILIARY}){_LETTER}{{2,}}|[dlj]'(?={_LETTER})(?!{_AUXILIARY})
       |(?={_LETTER}++'){_LETTER}+[aeiouy]'(?!{_AUXILIARY})(?-i:[aeiouA-Z]){_LETTER}*)
-  | (?P<suffix>'(?:s|m|d|re|ve|ll|n)(?!\w)|n't(?!\w))
+  | (?P<suffix>'(?:s|m|d|re|ve|ll|n)(?!{_ALNUM})|n't(?!{_ALNUM}))
   | (?P<joined>[A-Za-z0-9]++[.,][A-Za-z0-9.,]{{0,80}}+(?:-[A-Za-z0-9]++)++)
   | (?P<acronym>{_LETTER}(?:\.{_LETTER})+\.?(?![\w])|(?:ph|{_LETTER})\.{_LETTER}\.(?!\w))
   | (?P<abbreviation>(?=\w++\.)(?:{_any_of(_ABBREVIATIONS)}|(?-i:{_CASED}))\.(?![\w])|(?:{_any_of(_BEFORE_NUMBERS)})\.(?=\s?\d))
@@ -68,14 +70,15 @@ _RULES = rf"""
   | (?P<entity>&[a-z]{{2,8}};)
   | (?P<bracket>-(?:[lr][rsc]b)-)
   | (?P<ended>(?:(?:{_WORD}|\d+)(?:-(?:{_WORD}|\d+))*|\d+{_LETTER}+)\.(?=[,;:]))
-  | (?P<compound>(?:{_PLAIN_WORD}(?:[.]{_PLAIN_WORD})*|\d+)(?:[-_](?:{_PLAIN_WORD}|\d{_LETTER}*|\d)+)+(?:/\w+(?:[-_]\w+)*)*)
-  | (?P<slashed>{_LETTER}[\w]*(?:/{_LETTER}[\w]*)+|\d+(?:[-/]\d+)+)
+  | (?P<compound>(?:{_PLAIN_WORD}(?:(?:[.]{_PLAIN_WORD})+(?=-))?|\d+)(?:[-_](?:{_PLAIN_WORD}|\d{_LETTER}*|\d)+)+
+      (?:/\w+(?:[-_]\w+)*)*)
+  | (?P<slashed>\d+(?:/\d+)+(?!\w)|\d+(?:-\d+)+|{_ALNUM}(?:/{_ALNUM})+(?:-{_PLAIN_WORD})*)
   | (?P<time>\d{{1,2}}:\d\d)
   | (?P<mixed>\d+{_LETTER}(?:{_LETTER}|\d)*(?:[-_]\w+)*)
-  | (?P<number>(?<![\w.)'])[-+]?(?:\d+(?:[.,:]\d+)*|[.,]\d+(?:[.,]\d+)*)|\d+(?:[.,:]\d+)*|[.,]\d+)
+  | (?P<number>[-+]?(?:\d+(?:[.,:]\d+)*|[.,]\d+(?:[.,]\d+)*))
   | (?P<firm>(?-i:[A-Z]+(?:&[A-Z]+)+))
   | (?P<fused>(?:cannot|gonna|gotta|wanna|lemme|gimme)\b)
-  | (?P<negated>{_LETTER}+?(?=n't(?!\w)))
+  | (?P<negated>{_LETTER}+?(?=n't))
   | (?P<word>{_WORD})
   | (?P<dots>\.\.+) | (?P<dashes>--+) | (?P<marks>[!?]+)
   | (?P<other>\S)
