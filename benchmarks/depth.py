@@ -79,8 +79,9 @@ def crop_of(name: str, size_hw: tuple[int, int]) -> tuple[slice, slice] | None:
 
 
 def aligned(found: Floats, true: Floats, alignment: str) -> Floats:
-    """Answered depths (N,) brought to the true ones by one rule, fitted on the pixels that were filled."""
-    filled = found > NEAREST
+    """Answered depths (N,) brought to the true ones by one rule, fitted on the pixels that were filled (above 0: what is
+    aligned may be in any unit)."""
+    filled = found > 0
     if alignment == "none" or not filled.any():
         return found
     if alignment == "median":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.depth import ALIGNMENTS, CROPS, MEANINGS, Floats, Protocol, errors
+from benchmarks.depth import ALIGNMENTS, CROPS, MEANINGS, NEAREST, Floats, Protocol, errors
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
 from benchmarks.official.miou import pair
@@ -38,7 +38,7 @@ def depth(
         raise OfficialError(f"{levels} levels a metre and a cap of {cap_m} m; numbers above 0 are right")
     protocol = Protocol(crop, cap_m, alignment)
     rows: list[dict[str, float]] = []
-    left_out = placed = 0
+    left_out = placed = unfilled = 0
     for where, true, found in (
         _stacks(annotations, results) if annotations.is_file() else _files(annotations, results, levels)
     ):
@@ -46,6 +46,7 @@ def depth(
             found, placed = _placed(found, true.shape), placed + 1
         if true.shape != found.shape:
             raise OfficialError(f"{where}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right")
+        unfilled += int(((found == 0) & (true > NEAREST)).sum())
         got = errors(true, found, protocol)
         if got is None:
             left_out += 1
@@ -58,6 +59,11 @@ def depth(
     if placed:
         notes.append(
             f"{placed} answers of 1216 x 352 pixels are placed in the annotated frame: in the middle, at the bottom"
+        )
+    if unfilled and alignment.startswith("lsq"):
+        notes.append(
+            f"{unfilled} answered pixels are 0, which is missing: not fitted, and errors; a constant added to a relative map "
+            "that reaches 0 is right"
         )
     if left_out:
         notes.append(f"{left_out} maps left out: no annotated pixel below {cap_m:g} m, or no frame for crop {crop}")

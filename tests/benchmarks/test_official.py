@@ -782,6 +782,27 @@ def test_alignments_undo_what_they_fit(tmp_path: Path) -> None:
         assert plain > 0.1
 
 
+def test_a_fitted_map_may_be_in_any_unit_and_zeros_are_said(tmp_path: Path) -> None:
+    """Relative depth from 0 to 1 has values below a millimetre, which metres have not."""
+    rng = np.random.default_rng(2)
+    true = rng.uniform(2, 40, (3, 30, 40))
+    found = np.clip((true - 2) / 38 + rng.normal(0, 0.05, true.shape), 1e-5, 1)
+    assert (found < 1e-3).any()
+    np.save(tmp_path / "gt.npy", true)
+
+    def numbers(maps: np.ndarray[Any, Any], align: str) -> Any:
+        np.save(tmp_path / "dt.npy", maps)
+        return depth(tmp_path / "gt.npy", tmp_path / "dt.npy", alignment=align)
+
+    for align, other in (("lsq", 5 * found + 3), ("lsq_disparity", 700 * found), ("median", 0.01 * found)):
+        assert numbers(found, align).numbers == pytest.approx(numbers(other, align).numbers, rel=1e-9)
+    zeros = np.where(found < 1e-3, 0, found)
+    said = numbers(zeros, "lsq")
+    assert f"{(zeros == 0).sum()} answered pixels are 0, which is missing" in said.notes[1]
+    assert len(numbers(zeros + 1, "lsq").notes) == 1
+    assert len(numbers(zeros, "none").notes) == 1
+
+
 TORN = b"\x93NUMPY\x01\x00\x16\x00{'descr': ('<f8', 'sh\n" + bytes(64)
 
 
