@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from benchmarks.clicks import LIMIT
+from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
 from benchmarks.official.captions import captions
 from benchmarks.official.coco import coco
@@ -48,10 +49,15 @@ def register(app: typer.Typer) -> None:
         annotations: Truth, results: Found,
         iou: Annotated[Literal["bbox", "segm", "keypoints"], typer.Option("--iou", help="what is compared")] = "bbox",
         skeleton: Annotated[str, typer.Option("--skeleton", help=f"of keypoints: {', '.join(SKELETONS)}")] = "coco",
+        sigmas: Annotated[str, typer.Option("--sigmas", help="or its sigmas, one a joint, with commas between")] = "",
         engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """COCO's 12 numbers (10 of keypoints) of a result file."""
-        show(coco(annotations, results, iou, engine, skeleton), classes, as_json)
+        try:
+            given = [float(sigma) for sigma in sigmas.split(",")] if sigmas else []
+        except ValueError:
+            raise OfficialError(f"sigmas {sigmas!r:.80}; numbers with commas between are right") from None
+        show(coco(annotations, results, iou, engine, skeleton, given), classes, as_json)
 
     @app.command("lvis")
     def lvis_command(

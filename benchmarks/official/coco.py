@@ -1,12 +1,14 @@
 """COCO annotations and results (instances, keypoints), scored as `pycocotools.cocoeval` does.
 
 Format: https://cocodataset.org/#format-results. A result row has `image_id`, `category_id`, `score` and `bbox` (x, y, width,
-height), or `segmentation` (RLE or polygons), or `keypoints` (x, y, v, ...). Other skeletons than COCO's are named: their sigmas,
-and what their own tools do beyond COCO's, are in `benchmarks/skeletons.py` and `_poses.py`.
+height), or `segmentation` (RLE or polygons), or `keypoints` (x, y, v, ...). Other skeletons than COCO's are named (their sigmas,
+and what their own tools do beyond COCO's, are in `benchmarks/skeletons.py` and `_poses.py`), or given by their sigmas.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,13 +26,23 @@ NEEDED = {"bbox": ("bbox", "area"), "segm": ("segmentation", "area"), "keypoints
 
 
 def coco(
-    annotations: Path, results: Path, iou_type: IouType = "bbox", engine: Engine = "hotcoco", skeleton: str = "coco"
-) -> Table:
-    """The official numbers of a result file against an annotation file, and AP of every class. Raises `OfficialError`."""
+    annotations: Path, results: Path, iou_type: IouType = "bbox", engine: Engine = "hotcoco", skeleton: str = "coco",
+    sigmas: Sequence[float] = (),
+) -> Table:  # fmt: skip
+    """The official numbers of a result file against an annotation file, and AP of every class. `sigmas` are a skeleton of its
+    own, one a joint (pycocotools' `params.kpt_oks_sigmas`). Raises `OfficialError`."""
     if skeleton not in SKELETONS:
         raise OfficialError(f"no skeleton {skeleton!r:.40}; known: {', '.join(SKELETONS)}")
+    if sigmas and (iou_type != "keypoints" or skeleton != "coco"):
+        raise OfficialError(
+            "sigmas are those of a skeleton of its own: with keypoints and without a skeleton's name they are right"
+        )
+    if any(not (math.isfinite(sigma) and sigma > 0) for sigma in sigmas):
+        raise OfficialError(f"sigmas {list(sigmas)!r:.80}; numbers above 0, one a joint, are right")
     if iou_type == "keypoints":
-        return _poses(annotations, results, engine, SKELETONS[skeleton])
+        joints = tuple(str(number) for number in range(len(sigmas)))
+        own = Skeleton("given", joints, tuple(sigmas), "params.kpt_oks_sigmas")
+        return _poses(annotations, results, engine, own if sigmas else SKELETONS[skeleton])
     annotated, found = read_pair(annotations, results, (*NEEDED[iou_type], "iscrowd"))
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(average_precision_of_lists, iou_type, engine=engine)

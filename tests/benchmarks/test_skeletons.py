@@ -18,6 +18,7 @@ from benchmarks.official import OfficialError, coco
 from benchmarks.scorer import Scorer, Setting
 from benchmarks.skeletons import SKELETONS, WHOLE_BODY, skeleton_of
 from tests.benchmarks.made import answered, dialogue
+from tests.benchmarks.road import bench
 from tests.benchmarks.test_official import COCO_of, files
 from vtinstruct import plugins
 from vtinstruct.dialogue import Evaluation, Reference, Triplet
@@ -132,6 +133,34 @@ def test_crowdpose_without_crowding_has_no_numbers_by_it(tmp_path: Path) -> None
         image.pop("crowdIndex", None)
     got = coco(*files(tmp_path, table, rows), "keypoints", "hotcoco", "crowdpose").numbers
     assert list(got) == ["AP", "AP50", "AP75", "AR", "AR50", "AR75"]
+
+
+@pytest.mark.parametrize("engine", ["hotcoco", "official"])
+@pytest.mark.parametrize("joints", [1, 4, 21])
+def test_given_sigmas_are_a_skeleton_of_its_own(joints: int, engine: Any, tmp_path: Path) -> None:
+    table, rows = crowd(joints, joints)
+    for annotation in table["annotations"]:
+        annotation["area"] = annotation["bbox"][3] * annotation["bbox"][2] * 0.6
+    sigmas = np.random.default_rng(joints).uniform(0.02, 0.15, joints).tolist()
+    paths = files(tmp_path, table, rows)
+    got = coco(*paths, "keypoints", engine, sigmas=sigmas)
+    assert [-1.0 if value is None else value for value in got.numbers.values()] == official(table, rows, sigmas)
+    shown = bench(
+        "coco", *map(str, paths), "--iou", "keypoints", "--sigmas", ",".join(map(str, sigmas)), "--engine", engine
+    )
+    assert f"{got.numbers['AP']:.6f}" in shown.stdout
+
+
+def test_sigmas_that_are_none_are_refused(tmp_path: Path) -> None:
+    paths = tmp_path / "gt.json", tmp_path / "dt.json"
+    for sigmas in ([0.1, 0.0], [float("nan")], [-1.0]):
+        with pytest.raises(OfficialError, match="numbers above 0, one a joint"):
+            coco(*paths, "keypoints", sigmas=sigmas)
+    for kind, skeleton in (("bbox", "coco"), ("keypoints", "aic")):
+        with pytest.raises(OfficialError, match="without a skeleton's name"):
+            coco(*paths, kind, skeleton=skeleton, sigmas=[0.1])  # type: ignore[arg-type]
+    refused = bench("coco", *map(str, paths), "--iou", "keypoints", "--sigmas", "0.1;0.2")
+    assert (refused.exit_code, "numbers with commas between" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", sorted(set(SKELETONS) - {"crowdpose", "wholebody"}))
