@@ -131,10 +131,13 @@ def register(app: typer.Typer) -> None:
     def pope_command(
         labels: Annotated[Path, typer.Argument(help="coco_pope_*.json")],
         answers: Annotated[Path, typer.Argument(help="JSON lines with `answer`, in the order of the labels")],
+        questions: Annotated[
+            Path | None, typer.Option("--questions", help="LLaVA's and InternVL's: rows of question_id and category")
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Accuracy, precision, recall, F1 and yes-ratio of POPE answers."""
-        show(pope(labels, answers), False, as_json)
+        show(pope(labels, answers, questions), False, as_json)
 
     @app.command("rec")
     def rec_command(

@@ -170,6 +170,32 @@ def test_real_pope_probes(shared_data, tmp_path: Path) -> None:
     assert found.numbers["yes_ratio"] == 0.5
 
 
+def test_answers_to_several_label_files_are_told_apart_by_the_questions(tmp_path: Path) -> None:
+    """As LLaVA's and InternVL's `eval_pope.py`: ids run through all categories, those of the label files do not."""
+    kinds = {"random": ("yes", "no"), "popular": ("no", "yes", "no")}
+    asked = [
+        {"question_id": n, "category": kind}
+        for n, kind in enumerate(["popular", "random", "popular", "random", "popular"])
+    ]
+    said = [{"question_id": n, "text": text} for n, text in enumerate(("No.", "Yes", "No", "Yes", "No"))]
+    paths = written(tmp_path, "answers.jsonl", lines(said)), written(tmp_path, "questions.jsonl", lines(asked))
+    for kind, accuracy in (("random", 1 / 2), ("popular", 2 / 3)):
+        rows = [{"question_id": n, "label": label} for n, label in enumerate(kinds[kind], start=1)]
+        labels = written(tmp_path, f"coco_pope_{kind}.json", lines(rows))
+        assert pope(labels, *paths).numbers["accuracy[script]"] == accuracy
+        shown = bench("pope", str(labels), str(paths[0]), "--questions", str(paths[1]))
+        assert f"{accuracy:.6f}" in shown.stdout
+        with pytest.raises(OfficialError, match="5 answers to"):
+            pope(labels, paths[0])
+    other = written(tmp_path, "coco_pope_adversarial.json", lines([{"label": "yes"}]))
+    with pytest.raises(
+        OfficialError, match="no answered question of category 'adversarial'; its categories are popular, random"
+    ):
+        pope(other, *paths)
+    with pytest.raises(OfficialError, match="line 2 is for question 1, which is not in"):
+        pope(labels, paths[0], written(tmp_path, "questions.jsonl", lines(asked[:1])))
+
+
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
