@@ -1,5 +1,5 @@
-"""Scores of whole pictures beside the originals' way, equal numbers first: panoptic id pictures as files, and the matching of
-grounded captions' masks.
+"""Scores of whole pictures beside the originals' way, equal numbers first: panoptic id pictures as files and as a predictions
+file, and the matching of grounded captions' masks.
 
     pytest -m perf tests/perf/test_picture_scores_perf.py --benchmark-enable -s
 """
@@ -7,6 +7,7 @@ grounded captions' masks.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,17 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from benchmarks.dataset import open_dataset
+from benchmarks.official._pictures import rgb_values
 from benchmarks.official.panoptic import panoptic
 from benchmarks.originals import OriginalMissing, panoptic_api
+from benchmarks.score import score_file
 from benchmarks.scorers.gcg import best_miou, greedy_miou, most_matches, region_iou, script_matches
+from benchmarks.shares import Options, read_truths
+from tests.benchmarks.made import dialogue, prediction_of, write_dataset, write_predictions
 from tests.perf.score_loads import blob, boxes
+from vtinstruct.dialogue import Reference, Triplet
+from vtinstruct.geometry import encode_mask
 from vtinstruct.units import Mask
 
 PICTURES, SIDE, SEGMENTS, CLASSES = 300, 480, 12, 30
@@ -67,31 +75,81 @@ def write_side(
     return folder, rows
 
 
-@pytest.mark.perf
-@pytest.mark.parametrize("classes", [CLASSES, 4])
-def test_panoptic_pictures(classes: int, tmp_path: Path, benchmark: Any) -> None:
-    """With 30 classes each is in a picture once, which the fast engine counts alone; of 4 several matches are."""
-    try:
-        panoptic_api()
-    except OriginalMissing as error:
-        pytest.skip(str(error))
+def write_pair(root: Path, classes: int) -> list[Path]:
+    """Annotations and answers as official files, the pictures beside them."""
     rng, paths = np.random.default_rng(0), []
     for name, moved in (("true", 0), ("found", 12)):
-        _, rows = write_side(tmp_path, name, rng, moved, classes)
+        _, rows = write_side(root, name, rng, moved, classes)
         table = {
             "images": [{"id": i, "width": 640, "height": SIDE} for i in range(PICTURES)], "annotations": rows,
             "categories": [{"id": c, "name": str(c), "isthing": c % 2} for c in range(1, classes + 1)],
         }  # fmt: skip
-        paths.append(tmp_path / f"{name}.json")
+        paths.append(root / f"{name}.json")
         paths[-1].write_text(json.dumps(table))
+    return paths
+
+
+def original(paths: list[Path]) -> tuple[float, Any]:
+    try:
+        panoptic_api()
+    except OriginalMissing as error:
+        pytest.skip(str(error))
+    return seconds(lambda: panoptic(*paths, engine="official"), rounds=1)
+
+
+@pytest.mark.perf
+@pytest.mark.parametrize("classes", [CLASSES, 4])
+def test_panoptic_pictures(classes: int, tmp_path: Path, benchmark: Any) -> None:
+    """With 30 classes each is in a picture once; of 4 several matches are."""
+    paths = write_pair(tmp_path, classes)
+    slow, theirs = original(paths)
     fast, ours = benchmark.pedantic(lambda: seconds(lambda: panoptic(*paths)), rounds=1)
-    slow, theirs = seconds(lambda: panoptic(*paths, engine="official"), rounds=1)
     assert (ours.numbers, ours.classes) == (theirs.numbers, theirs.classes)
     assert 0.2 < ours.numbers["PQ"] < 0.98
+    said(benchmark, f"{PICTURES} pairs of pictures, {classes} classes", fast, slow)
+
+
+def said(benchmark: Any, what: str, fast: float, slow: float) -> None:
     benchmark.extra_info.update(ours_s=fast, panopticapi_s=slow, times_faster=slow / fast)
-    print(
-        f"\n{PICTURES} pairs of pictures, {classes} classes: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times"
-    )
+    print(f"\n{what}: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times")
+
+
+@pytest.mark.perf
+def test_panoptic_predictions(tmp_path: Path, benchmark: Any) -> None:
+    """From our own predictions file, the same masks as run lengths, to the number of the pictures."""
+    paths = write_pair(tmp_path, 4)
+    slow, theirs = original(paths)
+    sides = [answers_of(path, path.with_suffix("")) for path in paths]
+    truths = [dialogue(id_, "panoptic", parts, (640, SIDE), photo=f"p:{id_}") for id_, parts in sides[0]]
+    data = write_dataset(tmp_path / "data", truths, {str(c): c for c in range(1, 5)}, photos=False)
+    answers = [prediction_of(t, parts) for t, (_, parts) in zip(truths, sides[1], strict=True)]
+    dataset, splits = open_dataset(data)
+    predictions = write_predictions(tmp_path / "predictions.jsonl", dataset.hash, answers)
+    options = Options(splits, suites=("panoptic",), resamples=0)
+
+    def run() -> Any:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)  # rows kept there would be taken over
+        return score_file(predictions, dataset, tmp_path / "out", options, read_truths(dataset, options))
+
+    fast, ours = benchmark.pedantic(lambda: seconds(run), rounds=1)
+    assert {n: ours.suites[0].numbers[n] for n in ("PQ", "SQ", "RQ")} == {
+        n: theirs.numbers[n] for n in ("PQ", "SQ", "RQ")
+    }
+    said(benchmark, f"a predictions file of {PICTURES} photos", fast, slow)
+
+
+def answers_of(path: Path, folder: Path) -> list[tuple[str, list[Any]]]:
+    """Ids and what there is in each picture, as triplets."""
+    found: list[tuple[str, list[Any]]] = []
+    for row in json.loads(path.read_text())["annotations"]:
+        ids = rgb_values(folder / row["file_name"]).astype(np.int64) @ (1, 256, 65536)
+        parts = [
+            Triplet(str(s["category_id"]), "mask", (Reference(
+                Mask(encode_mask(ids == s["id"])), None, str(s["category_id"]), s["category_id"], str(s["id"]), s["area"]
+            ),)) for s in row["segments_info"]
+        ]  # fmt: skip
+        found.append((str(row["image_id"]), parts))
+    return found
 
 
 def dense(found: list[dict[str, Any]], true: list[dict[str, Any]]) -> tuple[np.ndarray, float]:
