@@ -2,12 +2,14 @@
 phrase in `<points x1= y1= x2= y2= ...>`; "There are none." where nothing is there.
 
 Source: github.com/allenai/molmo, `olmo/data/data_formatter.py` (`points_to_text`, `format_points`: rounded, sorted by x and then
-y) and its `extract_points` (a number above 100 is no answer).
+y) and `olmo/util.py`, `extract_points` (a number above 100 is no answer). Where a text has no such mark, that function's other
+forms are points too: `Click(10.5, 20.0)`, `(10.5, 20.0)`, and thousandths as `p=105,200`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import Marks, Read, Reading, floats, listen, point_of, unit_of
@@ -27,8 +29,16 @@ _POINT = re.compile(r'\bx([0-9]*+)\s*+=\s*+"([^"<>]*+)"\s*+y([0-9]*+)\s*+=\s*+"(
 _ALT = re.compile(r'\balt\s*+=\s*+"([^"<]*+)"')
 
 
+_PERCENT = r"([0-9]++\.[0-9]),?+ ?+([0-9]++\.[0-9])"
+_BARE = re.compile(
+    rf"(?:Click)?\({_PERCENT}\)|(?<![0-9A-Za-z])(?:[0-9]++|p)\s*+=\s*+([0-9]{{3}})\s*+,\s*+([0-9]{{3}})(?![0-9])"
+)
+
+
 def read(spoken: Spoken) -> Heard:
     """Phrases with their points, words where they stand."""
+    if not _MARKS.debris.search(spoken.text):
+        spoken = replace(spoken, text=_BARE.sub(_marked, spoken.text))
 
     def element(reading: Reading, match: re.Match[str]) -> None:
         points = [(one[1], one[3]) for one in _POINT.findall(match[1])]
@@ -38,6 +48,11 @@ def read(spoken: Spoken) -> Heard:
         reading.phrase(words, "point", units if points else [unit_of(reading, None, "unreadable")])
 
     return listen(spoken, _MARKS, element)
+
+
+def _marked(match: re.Match[str]) -> str:
+    x, y = (match[1], match[2]) if match[1] else (int(match[3]) / 10, int(match[4]) / 10)
+    return f'<point x="{x}" y="{y}"></point>'
 
 
 def _point(percent: list[float], size_wh: SizeWH) -> Read:

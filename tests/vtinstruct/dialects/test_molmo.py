@@ -26,6 +26,13 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ('<point x="1" y="2" alt="dog"></point>', "{dog|point|1}", [(10, 10)], []),
     # blanks and a mark inside alt
     ('<point x=" 1.0" y="2.0" alt="a > b">dog</point>', "{dog|point|1}", [(10, 10)], []),
+    # the other forms of `extract_points`, where no mark is in the text; numbers above 100 are no answer there either
+    ("Click(10.5, 20.0)", "{object|point|1}", [(105, 100)], []),
+    ("It is at (10.5,20.0) and (1.0 2.0).", "It is at {object|point|1} and {object|point|1}.", [(105, 100), (10, 10)], []),
+    ("p=105,200 2 = 010, 020", "{object|point|1} {object|point|1}", [(105, 100), (10, 10)], []),
+    ("(101.5, 20.0)", "{object|point|1}", [None], ["beyond the grid"]),
+    ("Page (1, 2), step=105,200, x1=1000,200", "Page (1, 2), step=105,200, x1=1000,200", [], []),
+    ('(10.5, 20.0) <point x="1" y="2" alt="dog">dog</point>', "(10.5, 20.0) {dog|point|1}", [(10, 10)], []),
     # cut off: in the numbers, in alt, before the end
     ('The <point x="10.5" y="2', "The ", [], ["truncated"]),
     ('The <point x="10.5" y="20.0" alt="do', "The ", [], ["truncated"]),
