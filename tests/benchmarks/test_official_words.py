@@ -155,6 +155,9 @@ def test_pope_answers_by_both_readings(tmp_path: Path) -> None:
     found = pope(written(tmp_path, "labels.json", lines(labels)), written(tmp_path, "answers.jsonl", lines(said)))
     assert (found.numbers["accuracy"], found.numbers["accuracy[script]"]) == (0.5, 0.25)
     assert list(found.numbers)[:5] == [f"{n}[script]" for n in ("accuracy", "precision", "recall", "F1", "yes_ratio")]
+    large = [{**row, "label": row["label"].title()} for row in labels]  # as VLMEvalKit's tables write them
+    paths = written(tmp_path, "large.json", lines(large)), written(tmp_path, "answers.jsonl", lines(said))
+    assert pope(*paths).numbers == found.numbers
     as_lists = (
         written(tmp_path, f"{n}.json", json.dumps(rows, indent=1)) for n, rows in (("one", labels), ("two", said))
     )
