@@ -139,12 +139,17 @@ def _weightings(photos: int, resamples: int, seed: int, dtype: Any, workers: int
     """Weights (photos, B) of every resample, then of the groups left out in turn, in pieces for so many workers."""
     kept = np.ones((photos, min(photos, GROUPS)))
     kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
+    chunks = math.ceil(
+        resamples * photos / CHUNK
+    )  # at least: each is a piece of its own, where there are enough of them
     asked = 0
     for weights in resampled(photos, resamples, seed):
         columns, asked = weights.T, asked + len(weights)
         if asked == resamples:  # a call for a hundred weightings more costs a quarter of a call of their own
             columns = np.concatenate([columns, kept], axis=1)
-        for piece in np.array_split(columns, max(1, min(workers, columns.shape[1] // NARROW)), axis=1):
+        for piece in np.array_split(
+            columns, max(1, min(math.ceil(workers / chunks), columns.shape[1] // NARROW)), axis=1
+        ):
             yield np.ascontiguousarray(piece, dtype=dtype)
 
 

@@ -24,6 +24,7 @@ COLUMNS: tuple[str, ...] = (
     "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
     "n", "missing", "invalid", "dataset_name", "dataset", "other_dataset", "predictions_sha256", "engine",
     "engine_version", "vtinstruct", "limit", "phrases", "dialect",
+    "tie_worst", "tie_best",
 )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def table(results: Sequence[Results]) -> pl.DataFrame:
 
 
 def _type(name: str) -> type[pl.DataType]:
-    if name in ("value", "low", "high"):
+    if name in ("value", "low", "high", "tie_worst", "tie_best"):
         return pl.Float64
     if name in ("rank", "n", "missing", "invalid", "suite_version", "limit"):
         return pl.Int64
@@ -101,6 +102,7 @@ def _row(place: Place) -> dict[str, object]:
         results.predictions_sha256, results.engine, results.versions.get(package, ""),
         results.versions.get("vtinstruct", ""), results.options.get("limit"),
         results.options.get("phrases", "exact"), dialect_of(results),
+        *(suite.numbers.get(name) if suite.primary == "AP" else None for name in ("AP_worst", "AP_best")),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 

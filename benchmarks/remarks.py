@@ -8,11 +8,12 @@ from typing import Any, cast
 from benchmarks.results import Results
 
 SHOWN = 8  # phrases named
+SEEN = 0.0005  # of AP: what a table shows
 
 
 def remarks(results: Results) -> list[str]:
     """One sentence each; none where nothing needs one."""
-    found = [*_answers(results), *_confidences(results), *_phrases(results)]
+    found = [*_answers(results), *_confidences(results), *_equal(results), *_phrases(results)]
     if results.other_dataset:
         found.append("The answers were made for another dataset; numbers of other runs are not comparable.")
     return found
@@ -42,6 +43,21 @@ def _confidences(results: Results) -> list[str]:
         f"No confidences in {', '.join(names)}: AP there is that of one order of the answers among many; AP_worst to AP_best say "
         "how far others go, F1 needs none."
     ]
+
+
+def _equal(results: Results) -> list[str]:
+    """Suites of AP whose number hangs on the order of answers of equal confidence, by what can be seen of it."""
+    found: list[str] = []
+    for suite in results.suites:
+        ap, worst, best = (suite.numbers.get(name) for name in ("AP", "AP_worst", "AP_best"))
+        if suite.details.get("scored") is False or ap is None or worst is None or best is None or best - worst < SEEN:
+            continue
+        count = cast(int, suite.details["tie_orders"]["answers"])
+        found.append(
+            f"{count:,} answers in {suite.suite} ({suite.source} {suite.split}) share their confidence with others of their "
+            f"class: AP {100 * ap:.1f} is that of the order in the file, others give {100 * worst:.1f} to {100 * best:.1f}."
+        )
+    return found
 
 
 def _phrases(results: Results) -> list[str]:

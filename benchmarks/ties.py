@@ -1,40 +1,34 @@
-"""AP of answers without confidences: how far the order of equal scores carries it.
+"""How far the order of equal confidences carries AP: of answers without any, and of those that share a few.
 
-AP ranks answers. Without confidences every order is as good as any other, and the number that an official script prints is
-that of the order in the file. So three numbers stand beside it:
+AP ranks answers. Where confidences are equal, every order is as good as any other, and the number that an official script
+prints is that of the order in the file. So three numbers stand beside it:
 
-* AP_best, AP_worst: the largest and the smallest AP that orders of the set's answers give, for every class and IoU threshold
+* AP_best, AP_worst: the largest and the smallest AP that orders of equal answers give, for every class and IoU threshold
   on its own, and the mean of those. No order goes beyond them; one order need not reach them for all thresholds at once.
 * AP_expected: the mean over random orders.
 
-Best: in a suitable order, answers taken in turn reach a matching of the largest size (serial dictatorships reach every
-Pareto-optimal matching; Abraham et al., "Pareto Optimality in House Allocation Problems", ISAAC 2004), so all its hits come
-first. Worst: misses that compete for nothing come first; then, hit by hit, as many misses as the hits so far allow. Answers
-that compete with each other, directly or through others, form small groups: a lone truth with its rivals is plain, groups of
-up to `SEARCHED` answers are searched through, larger ones are bounded (the smallest matching of this kind is at least half the
-largest). So AP_best is exact; AP_worst is where no answer fits several truths, and elsewhere a bound from below.
+Answers that compete for the same truths, directly or through others, form small groups, and what is a hit in one does not
+hang on the others. Best: in a suitable order, answers taken in turn reach a matching of the largest size (serial
+dictatorships reach every Pareto-optimal matching; Abraham et al., "Pareto Optimality in House Allocation Problems", ISAAC
+2004), so all hits of one confidence come first. Worst: misses that compete for nothing come first; then, hit by hit, as many
+misses as the hits so far allow. A lone truth with its rivals is plain, and so is a group without equal confidences. Of the
+others, small ones are searched through, larger ones are bounded (the smallest matching of this kind is at least half the
+largest; `tie_groups.py`). Without confidences AP_best is exact, and AP_worst is where no answer fits several truths, else a
+bound from below. With confidences both are exact where every group is plain, else bounds from outside: what a group's hits
+and misses can be down to each confidence is taken for each on its own.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
-# (scipy ships no types)
+# (numpy's own types are wider than ours)
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any, cast
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from benchmarks.columns import Instances
-from benchmarks.matching import IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, components
-
-SEARCHED = 7  # answers in a group that is searched through
-
-Preferences = tuple[tuple[int, ...], ...]  # of every answer of a group: its truths, best first
+from benchmarks.matching import IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, by_class, take
+from benchmarks.tie_groups import Events, compete
 
 
 def tie_bounds(truth: Instances, found: Instances, near: Pairs, ignore: Bools, lenient: Bools) -> tuple[float, float]:
@@ -45,26 +39,81 @@ def tie_bounds(truth: Instances, found: Instances, near: Pairs, ignore: Bools, l
         return float("nan"), float("nan")
     place = np.minimum(np.searchsorted(classes, found.category), classes.size - 1)
     known = classes[place] == found.category
-    worst, best = np.zeros(classes.size), np.zeros(classes.size)
-    for threshold in IOU_THRESHOLDS:
+    levels, level = np.unique(-found.score, return_inverse=True)
+    width = max(levels.size, 1)
+    key = place * width + level
+    taken = take(near, _rank(found.score), ignore[None], truth.crowd)
+    totals = np.zeros(2)
+    for number, threshold in enumerate(IOU_THRESHOLDS):
         close = near.similar >= threshold
         spared = lenient.copy()  # never a miss: it would go to an ignored region
         spared[near.found[close & ignore[near.truth]]] = True
         close &= ~ignore[near.truth]
         f, t, similar = near.found[close], near.truth[close], near.similar[close]
+        whose = taken.truth[:, 0, number]
+        hit = np.zeros(len(found), dtype=np.bool_)
+        hit[taken.found] = (whose >= 0) & ~ignore[whose]
         alone = known & ~spared
         alone[f] = False
-        misses = np.bincount(place[alone], minlength=classes.size)
-        hits, matched = _most_hits(f, t, len(found), len(truth))
-        groups = _groups(f, t, similar, spared, matched, place)
-        for index in range(classes.size):
-            number = int(counts[index])
-            own = groups.get(index, [])
-            most = int(np.count_nonzero(place[hits] == index))
-            best[index] += _area(np.ones(most), number)
-            worst[index] += _area(_least(own, int(misses[index])), number)
-    total = classes.size * IOU_THRESHOLDS.size
-    return float(worst.sum() / total), float(best.sum() / total)
+        events = Events()
+        events.sure(key[:0], key[alone])
+        compete(events, f, t, similar, spared, hit, key)
+        totals += _areas(events, counts, width)
+    worst, best = totals / (classes.size * IOU_THRESHOLDS.size)
+    return float(worst), float(best)
+
+
+def tied(found: Instances) -> int:
+    """How many answers share their class and confidence with others."""
+    order = by_class(found.score, np.unique(found.category, return_inverse=True)[1])
+    category, score = found.category[order], found.score[order]
+    same = (category[1:] == category[:-1]) & (score[1:] == score[:-1])
+    return int(np.count_nonzero(np.append(same, False) | np.insert(same, 0, False))) if len(found) else 0
+
+
+def broken(score: Floats, rng: np.random.Generator) -> Floats:
+    """Confidences without ties: equal ones in random order, others as they are."""
+    order = np.lexsort((rng.random(score.size), score))
+    found = np.empty(score.size)
+    found[order] = np.arange(score.size)
+    return found
+
+
+def _rank(score: Floats) -> Ints:
+    rank = np.empty(score.size, dtype=np.int64)
+    rank[np.argsort(-score, kind="stable")] = np.arange(score.size)
+    return rank
+
+
+def _areas(events: Events, counts: Ints, width: int) -> Floats:
+    """Sums over classes of the worst and the best AP."""
+    empty = np.zeros(0, dtype=np.int64)
+    sorted_: list[Ints] = [
+        np.sort(np.concatenate([empty, *several]))
+        for several in (events.worst_hits, events.worst_misses, events.best_hits, events.best_misses)
+    ]
+    worst_hits, worst_misses, best_hits, best_misses = sorted_
+    steps = np.array(sorted(events.steps, key=lambda step: (step[0], -step[1])), dtype=np.float64).reshape(-1, 2)
+    until = np.concatenate([np.zeros(1), np.cumsum(steps[:, 1])])
+    first, last = (np.searchsorted(steps[:, 0], worst_hits, side) for side in ("left", "right"))
+    nth = np.arange(worst_hits.size) - np.searchsorted(worst_hits, worst_hits, "left")
+    behind = until[np.minimum(first + nth, last)]
+    before = [
+        np.searchsorted(worst_misses, worst_hits, "right") + behind,
+        np.searchsorted(best_misses, best_hits, "left").astype(np.float64),
+    ]
+    found = np.zeros(2)
+    edges = np.arange(counts.size + 1) * width
+    for side, (hits, misses) in enumerate(((worst_hits, worst_misses), (best_hits, best_misses))):
+        cuts = np.searchsorted(hits, edges)
+        earlier = np.searchsorted(misses, edges[:-1]).astype(np.float64)
+        if side == 0:
+            earlier += until[np.searchsorted(steps[:, 0], edges[:-1])]
+        for index in np.flatnonzero(np.diff(cuts)).tolist():
+            number = np.arange(1, cuts[index + 1] - cuts[index] + 1)
+            wrong = before[side][cuts[index] : cuts[index + 1]] - earlier[index]
+            found[side] += _area(number / (number + wrong), int(counts[index]))
+    return found
 
 
 def _area(precision: Floats, truths: int) -> float:
@@ -74,108 +123,3 @@ def _area(precision: Floats, truths: int) -> float:
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(np.arange(1, precision.size + 1) / truths, RECALLS, side="left")
     return float(envelope[at[at < precision.size]].sum() / RECALLS.size)
-
-
-def _most_hits(f: Ints, t: Ints, found: int, truths: int) -> tuple[Ints, Bools]:
-    """The found instances of a largest matching, and the same as a mask."""
-    matched = np.zeros(found, dtype=np.bool_)
-    if f.size:
-        graph = coo_array((np.ones(f.size, dtype=np.int8), (f, t)), shape=(found, truths)).tocsr()
-        partner: Any = maximum_bipartite_matching(graph, perm_type="column")
-        matched = cast(NDArray[np.int32], partner) >= 0
-    return np.flatnonzero(matched), matched
-
-
-# One group of competing answers: how many hits its worst order has, and how many misses may stand before each next hit: the
-# steps of the least concave curve above that, first to last.
-Group = tuple[int, tuple[float, ...]]
-
-
-def _groups(f: Ints, t: Ints, similar: Floats, spared: Bools, matched: Bools, place: Ints) -> dict[int, list[Group]]:
-    """The groups of every class."""
-    found: dict[int, list[Group]] = {}
-    if not f.size:
-        return found
-    members, local = np.unique(f, return_inverse=True)
-    label = components(local, t, members.size, int(t.max()) + 1)[local]
-    order = np.lexsort((f, label))
-    f, t, similar, label = f[order], t[order], similar[order], label[order]
-    cuts = [0, *(np.flatnonzero(label[1:] != label[:-1]) + 1).tolist(), label.size]
-    searched: dict[tuple[Preferences, tuple[bool, ...]], Group] = {}
-    for start, stop in pairwise(cuts):
-        own, truths = f[start:stop], t[start:stop]
-        answers = np.unique(own)
-        may_miss = ~spared[answers]
-        if answers.size == 1:
-            group: Group = (1, ())
-        elif np.unique(truths).size == 1:
-            rivals = int(may_miss.sum()) - (1 if may_miss.all() else 0)
-            group = (1, (float(rivals),))
-        elif answers.size <= SEARCHED:
-            key = (_preferences(own, truths, similar[start:stop]), tuple(may_miss.tolist()))
-            if key not in searched:
-                searched[key] = _search(*key)
-            group = searched[key]
-        else:
-            least = (int(matched[answers].sum()) + 1) // 2
-            group = (least, (float(min(answers.size - 1, int(may_miss.sum()))), *([0.0] * (least - 1))))
-        found.setdefault(int(place[answers[0]]), []).append(group)
-    return found
-
-
-def _preferences(own: Ints, truths: Ints, similar: Floats) -> Preferences:
-    """Each answer's truths, best first, numbered from 0 as they come up, so that alike groups are searched once."""
-    number: dict[int, int] = {}
-    found: list[tuple[int, ...]] = []
-    for answer in np.unique(own).tolist():
-        at = np.flatnonzero(own == answer)
-        ranked = sorted(at.tolist(), key=lambda i: (-similar[i], -truths[i]))
-        found.append(tuple(number.setdefault(int(truths[i]), len(number)) for i in ranked))
-    return tuple(found)
-
-
-def _search(preferences: Preferences, may_miss: tuple[bool, ...]) -> Group:
-    """All orders of a small group: the fewest hits, and the most misses after so many hits."""
-    misses: dict[int, int] = {}
-    fewest = len(preferences)
-    states = {(frozenset[int](), frozenset[int]())}  # who has hit, what is taken
-    for hits in range(len(preferences) + 1):
-        following: set[tuple[frozenset[int], frozenset[int]]] = set()
-        for hit, taken in states:
-            free = 0
-            for answer, wanted in enumerate(preferences):
-                if answer in hit:
-                    continue
-                choice = next((truth for truth in wanted if truth not in taken), None)
-                if choice is None:
-                    free += may_miss[answer]
-                else:
-                    following.add((hit | {answer}, taken | {choice}))
-            misses[hits] = max(misses.get(hits, 0), free)
-            if all(a in hit or set(wanted) <= taken for a, wanted in enumerate(preferences)):
-                fewest = min(fewest, hits)
-        states = following
-        if not states:
-            break
-    return fewest, _concave([misses.get(hits, 0) for hits in range(fewest + 1)])
-
-
-def _concave(values: list[int]) -> tuple[float, ...]:
-    """Steps of the least concave curve through 0 above the values."""
-    steps: list[float] = []
-    at = 0
-    while at < len(values) - 1:
-        slopes = [(values[end] - values[at]) / (end - at) for end in range(at + 1, len(values))]
-        end = at + 1 + int(np.argmax(slopes))
-        steps += [max(slopes)] * (end - at)
-        at = end
-    return tuple(steps)
-
-
-def _least(groups: list[Group], misses: int) -> Floats:
-    """The smallest precision at every hit: before each, as many misses as the hits so far allow."""
-    hits = sum(group[0] for group in groups)
-    steps = np.sort(np.array([step for group in groups for step in group[1]], dtype=np.float64))[::-1]
-    padded = np.concatenate([np.zeros(1), np.cumsum(steps), np.full(max(0, hits - steps.size), float(steps.sum()))])
-    number = np.arange(1, hits + 1)
-    return number / (number + misses + padded[:hits])

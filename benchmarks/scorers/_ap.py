@@ -17,24 +17,31 @@ from numpy.typing import NDArray
 from benchmarks.columns import Instances
 from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS, AveragePrecision, IouType, average_precision
 from benchmarks.intervals import FEW, Support, intervals, photo_index
-from benchmarks.matching import Pairs, Similar, pairs
+from benchmarks.matching import Pairs, Similar, pairs, ranking
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
 from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, unknown_words, with_words
 from benchmarks.scorers._mistakes import confusion, reliability
-from benchmarks.ties import tie_bounds
+from benchmarks.ties import broken, tie_bounds, tied
 from benchmarks.weighted import Conditions, Weighable, numbers, weighable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
 ORDERS, WORK = (20, 400), 400_000  # random tie orders behind AP_expected: fewer where each costs more
+UNMOVED = 1e-9  # of AP: rounding
 LIGHT = 10_000_000  # steps along rankings x resamples; up to here, double precision costs nothing
 
 TIES = (
-    Metric("AP_worst", "no tie order gives a smaller AP; null where the model gives confidences"),
-    Metric("AP_expected", "mean AP over random tie orders; null where the model gives confidences"),
-    Metric("AP_best", "no tie order gives a larger AP; null where the model gives confidences"),
+    Metric(
+        "AP_worst", "no order of answers of equal confidence gives a smaller AP; null where their order moves nothing"
+    ),
+    Metric(
+        "AP_expected", "mean AP over random orders of answers of equal confidence; null as AP_worst, and of large sets"
+    ),
+    Metric(
+        "AP_best", "no order of answers of equal confidence gives a larger AP; null where their order moves nothing"
+    ),
     Metric("F1@.5", "harmonic mean of precision and recall of the set of answers at similarity .5, no confidence used"),
     Metric("F1@.75", "the same at .75"),
 )
@@ -113,9 +120,11 @@ def summarize_ap(
             "reliability": reliability(truth, found, near, conditions.lenient) if scored else None,
             "confusion": confusion(truth, found, similarity, conditions.lenient, scored, setting.class_name).to_json(),
         }
-        if not scored:
-            ties, orders = _tie_orders(truth, found, near, conditions, np.arange(rows.height), setting.seed)
+        equal = tied(found)
+        if equal:
+            ties, orders = _tie_orders(truth, found, near, conditions, rows.height, setting.seed, scored)
             said |= ties
+            orders |= {"answers": equal}
         if setting.resamples:
             photo, photos = photo_index(rows["photo"].to_list())
             ready = weighable(truth, found, near, conditions, photo, photos)
@@ -149,22 +158,41 @@ def supports(ready: Weighable) -> dict[str, Support]:
 
 
 def _tie_orders(
-    truth: Instances, found: Instances, near: Pairs, conditions: Conditions, photos: Ints, seed: int
-) -> tuple[dict[str, float | None], dict[str, Any]]:
-    """The three numbers of answers without confidences, and how the middle one was found."""
-    worst, best = tie_bounds(truth, found, near, conditions.ignore, conditions.lenient)
+    truth: Instances, found: Instances, near: Pairs, conditions: Conditions, photos: int, seed: int, scored: bool
+) -> tuple[dict[str, float | None], dict[str, Any]]:  # fmt: skip
+    """The three numbers of answers with equal confidences, and how the middle one was found; none where the order of equal ones
+    moves nothing."""
+    worst, best = tie_bounds(*_counted(truth, found, near, conditions))
+    if scored and not best - worst > UNMOVED:
+        return {}, {}
+    shown: dict[str, float | None] = {"AP_worst": worst, "AP_best": best}
+    if scored and len(found) > WORK // ORDERS[0]:  # each order is a matching of its own
+        return shown, {}
     alone = replace(conditions, names=("AP",))
     orders = int(np.clip(WORK // max(len(found), 1), *ORDERS))
     rng, one = np.random.default_rng(seed), np.ones((1, 1))
     values: list[float] = []
     for _ in range(orders):
-        shuffled = replace(found, score=rng.random(len(found)))
-        ready = weighable(truth, shuffled, near, alone, np.zeros_like(photos), 1)
+        shuffled = replace(found, score=broken(found.score, rng))
+        ready = weighable(truth, shuffled, near, alone, np.zeros(photos, dtype=np.int64), 1)
         values.append(float(numbers(ready, one)["AP"][0]))
     mean, spread = float(np.mean(values)), float(np.std(values))
-    shown = {"AP_worst": worst, "AP_expected": mean, "AP_best": best}
     said = {"orders": orders, "AP_expected_standard_error": spread / np.sqrt(orders)}
-    return {name: None if np.isnan(value) else value for name, value in shown.items()}, said
+    return {n: None if np.isnan(v) else v for n, v in {**shown, "AP_expected": mean}.items() if v is not None}, said
+
+
+def _counted(
+    truth: Instances, found: Instances, near: Pairs, rules: Conditions
+) -> tuple[Instances, Instances, Pairs, NDArray[np.bool_], NDArray[np.bool_]]:  # fmt: skip
+    """What bounds are asked of: without the answers that are beyond the limits of a photo."""
+    ranked = ranking(truth, found)
+    kept = np.zeros(len(found), dtype=np.bool_)
+    kept[ranked.order[ranked.place < max(rules.limits)]] = True
+    kept &= rules.counts
+    there = kept[near.found]
+    number = np.cumsum(kept) - 1
+    near = Pairs(number[near.found[there]], near.truth[there], near.similar[there])
+    return truth, found.at(np.flatnonzero(kept)), near, rules.ignore, rules.lenient[kept]
 
 
 def _f1(rows: pl.DataFrame) -> dict[str, float | None]:

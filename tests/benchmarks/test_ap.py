@@ -22,7 +22,7 @@ from tests.benchmarks.perturbed import coco_results, perturbed
 from vtinstruct import plugins
 from vtinstruct.dialogue import Reference, Triplet
 from vtinstruct.record import Category
-from vtinstruct.units import Box
+from vtinstruct.units import Box, UnitKind
 
 FAMILIES = {
     "box": ("ap_box", "det", "bbox"),
@@ -210,6 +210,36 @@ def test_without_scores_the_range_of_tie_orders_is_shown() -> None:
     assert summary.details["scored"] is False
     assert n["AP_worst"] < n["AP_expected"] < n["AP_best"]  # type: ignore[operator]
     assert n["AP_worst"] <= n["AP"] <= n["AP_best"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", ["box", "mask", "keypoint"])
+def test_equal_confidences_have_a_range_and_others_none(kind: UnitKind) -> None:
+    """In steps of a quarter, AP stands between its worst and best order; in steps that nobody shares, there is no range. The
+    official number is the same as without the range."""
+    coco, rng = made_coco(4), np.random.default_rng(0)
+    setting = Setting(vocabulary=vocabulary_of(coco), resamples=2)
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    answers: list[tuple[Any, list[Any]]] = [
+        (truth, list(perturbed(truth, rng, names))) for truth in coco_dialogues(coco, FAMILIES[kind][1], kind)
+    ]
+    for steps, ranged in ((4, True), (1 << 40, False)):
+        rows = []
+        for truth, found in answers:
+            said = [(n, replace(r, score=int(rng.integers(1, steps + 1)) / steps)) for n, r in found]
+            rows.append(scorer(kind).score(truth, answered(*(Triplet(n, kind, (r,)) for n, r in said)), setting))
+        frame = scorer(kind).frame(rows)
+        summary, plain = (scorer(kind).summarize(frame, replace(setting, resamples=n)) for n in (2, 0))
+        n = summary.numbers
+        assert summary.details["scored"] is True
+        assert n["AP"] == plain.numbers["AP"]
+        assert plain.numbers["AP_worst"] is None
+        if ranged:
+            assert n["AP_worst"] < n["AP_expected"] < n["AP_best"]  # type: ignore[operator]
+            assert n["AP_worst"] <= n["AP"] <= n["AP_best"]  # type: ignore[operator]
+            assert summary.details["tie_orders"]["answers"] > 10
+        else:
+            assert (n["AP_worst"], n["AP_expected"], n["AP_best"]) == (None, None, None)
+            assert summary.details["tie_orders"] == {}
 
 
 def test_ground_truth_id_zero_does_not_cost_a_match() -> None:

@@ -262,6 +262,31 @@ def test_what_a_reader_must_know_is_said_beside_the_numbers(data: Path, tmp_path
     assert re.search(r"sets +n +invalid +missing +the truth", done.output)
 
 
+def test_equal_confidences_are_said_where_their_order_moves_ap(data: Path, tmp_path: Path) -> None:
+    """On the screen, on the page and in the leaderboard's CSV."""
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    head, *lines = predictions.read_text().splitlines()
+    wires = [json.loads(line) for line in lines]
+    for n, wire in enumerate(wires):
+        for unit in wire["units"]:
+            unit["score"] = 0.5
+            if n % 2 and "box_xyxy" in unit:  # half of the photos' boxes lie elsewhere
+                unit["box_xyxy"] = [0.0, 0.0, 1.0, 1.0]
+    predictions.write_text("\n".join([head, *map(json.dumps, wires)]) + "\n")
+    done = score(predictions, data, tmp_path / "out", "--suite", "det")
+    assert done.exit_code == 0, done.output
+    (suite,) = read_results(tmp_path / "out").suites
+    n = suite.numbers
+    assert n["AP_worst"] < n["AP_best"]  # type: ignore[operator]
+    ap, worst, best = (f"{100 * (n[name] or 0.0):.1f}" for name in ("AP", "AP_worst", "AP_best"))
+    said = f"AP {ap} is that of the order in the file, others give {worst} to {best}."
+    assert said in done.output
+    assert said in (tmp_path / "out/report.html").read_text()
+    assert bench("leaderboard", tmp_path / "out", "--out", tmp_path / "board").exit_code == 0
+    (row,) = pl.read_csv(tmp_path / "board/leaderboard.csv").to_dicts()
+    assert (row["tie_worst"], row["tie_best"]) == (n["AP_worst"], n["AP_best"])
+
+
 def test_boxes_without_confidences_are_said_to_be_so(data: Path, tmp_path: Path) -> None:
     predictions = perfect(data, tmp_path / "predictions.jsonl")
     assert score(predictions, data, tmp_path, "--suite", "det").exit_code == 0

@@ -11,6 +11,7 @@ threads alone, and the file read by two workers. The originals run once, they ta
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from benchmarks.intervals import intervals
 from benchmarks.matching import pairs
 from benchmarks.scorers._ap import supports
 from benchmarks.scorers.ap_box import box_similar
+from benchmarks.ties import tie_bounds
 from benchmarks.weighted import Conditions, numbers, weighable
 from tests.perf.score_loads import Shape, boxes, make_load
 from tests.perf.score_side import measured
@@ -133,3 +135,19 @@ def test_a_thousand_resamples_of_all_numbers(photos: int, benchmark: Any) -> Non
     for name, value in engine.numbers.items():
         assert whole[name][0] == pytest.approx(value, abs=1e-12)
     assert set(got) == set(BOX_NUMBERS)
+
+
+@pytest.mark.perf
+@pytest.mark.parametrize("steps", [1000, 10, 1])
+def test_the_range_of_equal_confidences(steps: int, benchmark: Any) -> None:
+    """AP_worst and AP_best of 500,000 answers whose confidences come in so many steps."""
+    truth, found = instances(5000, FOUND)
+    found = replace(found, score=np.ceil(found.score * steps) / steps)
+    near = pairs(truth, found, box_similar(truth, found))
+    began = time.process_time()
+    worst, best = benchmark.pedantic(
+        lambda: tie_bounds(truth, found, near, truth.crowd, np.zeros(len(found), dtype=bool)), rounds=1
+    )
+    print(f"\n{steps} steps: {time.process_time() - began:.2f} CPU s, AP {100 * worst:.1f} to {100 * best:.1f}")
+    engine = average_precision("bbox", [(640, 640)] * 5000, list(range(1, CLASSES + 1)), truth, found)
+    assert worst < (engine.numbers["AP"] or 0.0) < best
