@@ -57,8 +57,10 @@ Splits = Annotated[
     list[str] | None, typer.Option("--split", help="a split to score; may be repeated; default: all held-out")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="at most so many samples a task and split")]
-Suites = Annotated[list[str] | None, typer.Option("--suite", help="only this suite; may be repeated")]
-Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: pycocotools itself, slow")]
+Suites = Annotated[
+    list[str] | None, typer.Option("--suite", help="only this suite of `refvlm-bench suites`; may be repeated")
+]
+Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: the original tools, slow")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
 Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
 Workers = Annotated[
@@ -145,7 +147,7 @@ def compare_command(
     out: Annotated[Path | None, typer.Option("--out", help="a page to write, compare.html")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="the dataset, for pictures of what moved most")] = None,
     predictions: Annotated[
-        list[Path] | None, typer.Option("--predictions", help="both models' files, for the pictures; not after `run`")
+        list[Path] | None, typer.Option("--predictions", help="both models' files, for pictures; after `run` they are found")
     ] = None,
     resamples: Resamples = 1000, seed: Seed = 0,
 ) -> None:  # fmt: skip

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.main import get_command
 
+from benchmarks.cli import app as bench
 from vtinstruct import plugins
+from vtinstruct.cli import app as build
 from vtinstruct.dialect import TEXT_FAULTS, UNIT_FAULTS, dialects
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +31,34 @@ BLOCKS = [
 def test_python_blocks_run(page: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(text, f"{page.name}", "exec"), {})
+
+
+def shown_commands(program: str) -> list[tuple[str, str, list[str]]]:
+    """Page, subcommand and options of every line in a code block that starts a program, what its remark names included."""
+    blocks = [
+        (page.name, text)
+        for page in PAGES
+        for text in re.findall(r"^```(?:bash)?\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    ]
+    return [
+        (page, line.split()[1], re.findall(r"--[a-z][a-z-]*", line))
+        for page, text in blocks
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.startswith(f"{program} ")
+    ]
+
+
+@pytest.mark.parametrize(("program", "app"), [("refvlm-bench", bench), ("vtinstruct", build)])
+def test_commands_and_options_that_pages_show_exist(program: str, app: typer.Typer) -> None:
+    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    shown = shown_commands(program)
+    assert len(shown) > 10
+    for page, name, options in shown:
+        assert name in commands, f"{page}: {program} {name}"
+        known = {option for one in commands[name].params for option in (*one.opts, *one.secondary_opts)}
+        assert set(options) <= known, f"{page}: {program} {name} {sorted(set(options) - known)}"
+    if program == "refvlm-bench":
+        assert {name for _, name, _ in shown} >= commands.keys() - {"dialects"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
