@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,13 +71,16 @@ class Seen:
 def read_file(path: Path, what: str = "photo") -> bytes:
     """The bytes of a picture file, which may lie in a container. Raises `PhotoError`."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PhotoError(f"{what}: too large", path, f"{path.stat().st_size} bytes; at most {MAX_BYTES} are right")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            raise PhotoError(f"{what}: unreadable", path, "a folder, pipe or device; a file is right")
+        if found.st_size > MAX_BYTES:
+            raise PhotoError(f"{what}: too large", path, f"{found.st_size} bytes; at most {MAX_BYTES} are right")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        found = split_container(path)
-        if found is not None:
-            return _member(*found, path, what)
+        inside = split_container(path)
+        if inside is not None:
+            return _member(*inside, path, what)
         raise PhotoError(f"{what}: missing", path, "there is no such file") from None
     except OSError as error:
         raise PhotoError(f"{what}: unreadable", path, f"{error.strerror or error}; a readable file is right") from error
@@ -135,9 +139,12 @@ def _depth_seen(data: bytes, path: Path) -> Seen:
 
 def _array(data: bytes, path: Path) -> NDArray[Any]:
     try:
-        return np.load(io.BytesIO(data), allow_pickle=False)
+        found: Any = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # a torn header is read as Python text, and fails as such
         raise PhotoError("depth: unreadable", path, f"no .npy array: {error}") from error
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "buif":  # several arrays in one file; texts
+        raise PhotoError("depth: unreadable", path, "no .npy array of real numbers; one such array is right")
+    return cast(NDArray[Any], found)
 
 
 def _nameable(path: str) -> bool:
@@ -160,8 +167,11 @@ def locate(root: Path, path: str) -> Path:
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise PhotoError("photo: path outside the dataset", path, "a relative path without '..' is right")
     linked = 2 if pure.parts[0] == FOLDER and len(pure.parts) > 2 else 0
-    base = root.joinpath(*pure.parts[:linked]).resolve()
-    found = base.joinpath(*pure.parts[linked:]).resolve()
+    try:
+        base = root.joinpath(*pure.parts[:linked]).resolve()
+        found = base.joinpath(*pure.parts[linked:]).resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError up to Python 3.12
+        raise PhotoError("photo: unreadable", path, f"{error}; a path without a circle of links is right") from error
     if not found.is_relative_to(base):
         raise PhotoError("photo: path outside the dataset", path, f"it leaves {base} through a link")
     return found

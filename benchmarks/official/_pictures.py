@@ -1,10 +1,11 @@
-"""Pictures of official layouts: label maps and masks in grey, ids in colours."""
+"""Pictures of official layouts, label maps and masks in grey, ids in colours; and arrays of numbers."""
 
 from __future__ import annotations
 
 import contextlib
 import struct
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from kornia_rs.io import read_image_png_u8
@@ -58,3 +59,19 @@ def _is_plain_png(path: Path) -> bool:
         return False
     signature, chunk, width, height, *kind = HEADER.unpack(head)
     return (signature, chunk, kind) == (b"\x89PNG\r\n\x1a\n", b"IHDR", [8, 2]) and width * height <= MAX_PIXELS
+
+
+def array_of(path: Path, axes: tuple[str, ...]) -> NDArray[Any]:
+    """A `.npy` array of real numbers, with as many axes as are named; left on disk until it is looked at. Raises
+    `OfficialError`."""
+    right = f"an array of ({', '.join(axes)}) is right"
+    try:
+        whole: Any = np.load(path, allow_pickle=False, mmap_mode="r")
+    except Exception as error:  # a torn header is read as Python text, and fails as such
+        raise OfficialError(f"{path}: {error}; {right}") from error
+    if not isinstance(whole, np.ndarray):
+        raise OfficialError(f"{path}: several arrays in one file; {right}")
+    found = cast(NDArray[Any], whole)
+    if found.ndim != len(axes) or found.dtype.kind not in "buif":
+        raise OfficialError(f"{path}: {found.dtype} of shape {found.shape}; numbers in {right}")
+    return found

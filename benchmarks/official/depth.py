@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.depth import ALIGNMENTS, CROPS, MEANINGS, NEAREST, Floats, Protocol, errors
 from benchmarks.official._files import OfficialError
+from benchmarks.official._pictures import array_of
 from benchmarks.official._table import Table
 from benchmarks.official.miou import pair
 from benchmarks.sums import in_order
@@ -99,15 +100,11 @@ def _stacks(annotations: Path, results: Path) -> Iterator[tuple[str, Floats, Flo
 
 
 def _stack(path: Path) -> NDArray[Any]:
-    try:
-        whole: Any = np.load(path, allow_pickle=False, mmap_mode="r") if path.suffix == ".npy" else None
-    except Exception as error:  # a torn header is read as Python text, and fails as such
-        raise OfficialError(f"{path}: {error}; an array of (maps, height, width) is right") from error
-    if whole is None or whole.ndim != 3 or not np.issubdtype(whole.dtype, np.number):
+    if path.suffix != ".npy":
         raise OfficialError(
             f"{path}: no .npy array of (maps, height, width) in metres; that, or a folder of maps, is right"
         )
-    return whole
+    return array_of(path, ("maps", "height", "width"))
 
 
 def _metres(path: Path, levels: float) -> Floats:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clicks import LIMIT, click_iou, clicks_needed
 from benchmarks.official._files import OfficialError, is_number, read_json
-from benchmarks.official._pictures import grey_values
+from benchmarks.official._pictures import array_of, grey_values
 from benchmarks.official._table import Table
 
 LEVELS = (0.80, 0.85, 0.90)
@@ -55,15 +55,7 @@ def noc(sessions: Path, masks: Path | None = None, limit: int = LIMIT, ignore: i
 
 def _read(path: Path) -> Sessions:
     if path.suffix == ".npy":
-        try:
-            whole: Any = np.load(path, allow_pickle=False)
-        except Exception as error:  # a torn header is read as Python text, and fails as such
-            raise OfficialError(f"{path}: {error}; an array of (sessions, clicks) is right") from error
-        if whole.ndim != 2 or not np.issubdtype(whole.dtype, np.number):
-            raise OfficialError(
-                f"{path}: {whole.dtype} of shape {whole.shape}; numbers of (sessions, clicks) are right"
-            )
-        wire: object = whole.tolist()
+        wire: object = array_of(path, ("sessions", "clicks")).tolist()
     else:
         wire = read_json(path)
     if isinstance(wire, list):

@@ -806,6 +806,19 @@ def test_a_fitted_map_may_be_in_any_unit_and_zeros_are_said(tmp_path: Path) -> N
 TORN = b"\x93NUMPY\x01\x00\x16\x00{'descr': ('<f8', 'sh\n" + bytes(64)
 
 
+def test_what_is_no_array_of_numbers_is_refused_in_one_line(tmp_path: Path) -> None:
+    """Several arrays in one file (`.npz` under another name), complex numbers, texts."""
+    np.save(tmp_path / "gt.npy", np.ones((2, 4, 4)))
+    path = tmp_path / "dt.npy"
+    for values in (np.ones((2, 4, 4), dtype=complex), np.full((2, 4, 4), "a"), None):
+        with path.open("wb") as file:
+            np.savez(file, np.ones((2, 4, 4))) if values is None else np.save(file, values)
+        with pytest.raises(OfficialError, match=r"dt\.npy: .*an array of \(maps, height, width\) is right"):
+            depth(tmp_path / "gt.npy", path)
+        with pytest.raises(OfficialError, match=r"dt\.npy: .*an array of \(sessions, clicks\) is right"):
+            noc(path)
+
+
 @pytest.mark.filterwarnings("ignore:Exception ignored in")  # the original leaves a broken picture open
 def test_torn_arrays_and_pictures_are_refused_in_one_line(tmp_path: Path) -> None:
     for name in ("gt", "dt"):

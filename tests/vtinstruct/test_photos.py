@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import datasets
 import numpy as np
@@ -105,6 +106,14 @@ def test_what_is_no_photo_is_said_with_its_name(root, name, content, reason):
         open_photo(root, stored(name))
 
 
+def test_what_is_no_file_is_not_waited_for(root):
+    os.mkfifo(root / "pipe.png")
+    (root / "folder.png").mkdir()
+    for name in ("pipe.png", "folder.png"):
+        with pytest.raises(PhotoError, match=f"{name}: depth: unreadable: a folder, pipe or device"):
+            read_depth(root, Depth(name, 0.001))
+
+
 def test_a_photo_cut_off_in_its_pixels(root):
     noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
     path = save(root, "a.png", Image.fromarray(noise))
@@ -158,6 +167,12 @@ def test_links_that_lead_out_are_refused(root, tmp_path):
             locate(root, path)
 
 
+def test_a_link_to_itself_is_refused(root):
+    (root / "round.png").symlink_to("round.png")
+    with pytest.raises(PhotoError, match=r"round\.png: (photo|depth): unreadable"):
+        read_depth(root, Depth("round.png", 0.001))
+
+
 def test_depth_in_metres(root):
     levels = np.array([[0, 1000, 65535], [1, 2, 3]], np.uint16)
     save(root, "d.png", Image.fromarray(levels))
@@ -178,12 +193,19 @@ def test_what_is_no_depth_map(root):
     np.save(root / "images" / "own" / "nan.npy", np.full((2, 3), np.nan))
     np.save(root / "images" / "own" / "cube.npy", np.zeros((2, 3, 4)))
     np.save(root / "images" / "own" / "object.npy", np.array([{}], object), allow_pickle=True)
+    np.save(root / "images" / "own" / "texts.npy", np.array([["a", "b"]]))
+    np.save(root / "images" / "own" / "complex.npy", np.ones((2, 3), complex))
+    with (root / "images" / "own" / "several.npy").open("wb") as file:
+        np.savez(file, np.zeros((2, 3)))
     for name, size, reason in [
         ("rgb.png", None, "depth: not grey"),
         ("d.png", (2, 3), "depth: another size"),
         ("nan.npy", None, "depth: not a depth"),
         ("cube.npy", None, "depth: another size"),
         ("object.npy", None, "depth: unreadable"),
+        ("texts.npy", None, "depth: unreadable: no .npy array of real numbers"),
+        ("complex.npy", None, "depth: unreadable: no .npy array of real numbers"),
+        ("several.npy", None, "depth: unreadable: no .npy array of real numbers"),
         ("gone.png", None, "depth: missing"),
     ]:
         with pytest.raises(PhotoError, match=f"{name}: {reason}"):
