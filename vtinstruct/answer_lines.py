@@ -22,6 +22,12 @@ from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle, UnitError,
 MAX_UNITS = 100_000  # in one answer; more is a fault of the writer, not an answer
 MAX_FAULTS = 100
 MAX_LINE = 1 << 28  # bytes; a longer line is skipped without being held
+# The reasons that are counted here and where ids are known: a file may not say them of its own answers, or counts would
+# not add up.
+OURS = frozenset(
+    ("line too long", "not JSON", "not an object", "no id", "no text", "bad text", "bad turn", "bad faults", "bad units",
+     "bad unit", "unknown id")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +273,8 @@ def _prediction(wire: Mapping[str, Any], line: int, report: Report) -> Predictio
 def _faults(wire: object, id_: str, line: int, report: Report) -> tuple[str, ...]:
     """What the file itself says is wrong with an answer: reported as any other fault, so the answer counts as invalid."""
     said = cast(list[object], wire) if isinstance(wire, list) else [wire]
-    found = tuple(_sayable(one)[:60] for one in said[:MAX_FAULTS] if isinstance(one, str))
+    words = [_sayable(one)[:60] for one in said[:MAX_FAULTS] if isinstance(one, str)]
+    found = tuple(f"said: {one}" if one in OURS else one for one in words)
     if len(found) < len(said) or not isinstance(wire, list):
         detail = f"line {line}: faults of {id_} is no list of at most {MAX_FAULTS} strings"
         report(Fault(line, id_, "bad faults", detail))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.vtinstruct.test_units import units
 from vtinstruct import answer_lines
 from vtinstruct.answer_lines import (
+    OURS,
     Fault,
     Prediction,
     _read_carefully,  # pyright: ignore[reportPrivateUsage]
@@ -164,6 +165,16 @@ def test_half_a_surrogate_pair_in_an_id_loses_the_line_and_in_a_unit_the_unit() 
     assert [(fault.line, fault.reason) for fault in faults] == [(1, "no id"), (2, "bad unit")]
     for fault in faults:
         fault.detail.encode()
+
+
+def test_a_file_cannot_say_our_own_reasons_of_an_answer() -> None:
+    """A kept answer whose own `faults` said "not JSON" was counted as a lost line, and the counts did not add up."""
+    faults: list[Fault] = []
+    found = read_line(written({"id": "a", "text": "x", "faults": ["not JSON", "unknown id", "mine"]}), 1, faults.append)
+    assert found is not None
+    assert found.faults == ("said: not JSON", "said: unknown id", "mine")
+    assert [fault.reason for fault in faults] == list(found.faults)
+    assert set(LOSING) < OURS
 
 
 def test_a_whole_surrogate_pair_is_a_character() -> None:
