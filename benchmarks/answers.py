@@ -43,9 +43,11 @@ class Intake:
     noted: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])  # file, line, what was wrong
 
     def note(self, reason: str, file: str, number: int, detail: str) -> None:
-        """Count a fault, and keep its line while it is among the first; a detail that quotes too much of it is cut."""
+        """Count a fault, and keep its line while it is among the first; a detail that quotes too much of it is cut, and what
+        it quotes cannot break the line or steer a terminal."""
         self.reasons[reason] += 1
-        self.noted.append((file, number, detail if len(detail) <= LETTERS else detail[: LETTERS - 1] + "…"))
+        detail = detail if len(detail) <= LETTERS else detail[: LETTERS - 1] + "…"
+        self.noted.append((file, number, detail if detail.isprintable() else _printable(detail)))
         if len(self.noted) > 10 * SHOWN_FAULTS:
             self._cut()
 
@@ -69,6 +71,10 @@ class Intake:
             "answers": self.answers, "unknown_ids": self.unknown_ids, "other_turns": self.other_turns,
             "reasons": dict(sorted(self.reasons.items())), "lines": [f"{file}: {detail}" for file, _, detail in self.noted],
         }  # fmt: skip
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def open_predictions(path: Path, dataset: str, allow_other_dataset: bool) -> Header:

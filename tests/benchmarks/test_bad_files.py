@@ -143,6 +143,19 @@ def test_what_is_wrong_in_a_line_is_counted_and_said(data: Path, answers: Path, 
         assert any(said in fault for fault in everything.details["faults"])
 
 
+def test_what_a_line_says_cannot_break_the_line_that_is_said_of_it(data: Path, answers: Path, tmp_path: Path) -> None:
+    """A line feed in an id made two lines of a fault's one, and an escape sequence went to the terminal as it was."""
+    path = answers.with_name("said.jsonl")
+    strange = json.dumps({"id": "a\nb\x1b[2J\u202e", "text": 3})
+    path.write_text(answers.read_text() + strange + "\n")
+    done = score(path, data, tmp_path)
+    assert done.exit_code == 0, done.output
+    (line,) = read_results(tmp_path).intake["lines"]
+    assert line.isprintable()
+    assert "text of a\\nb\\x1b[2J\\u202e is 3" in line
+    assert "\x1b[2J" not in done.output
+
+
 def header(**fields: object) -> Change:
     return lambda lines: [json.dumps(json.loads(lines[0]) | fields), *lines[1:]]
 
