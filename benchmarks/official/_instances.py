@@ -61,6 +61,8 @@ def check(
         if field == "segmentation" and isinstance(row[field], list):  # the original reads run lengths only
             row[field] = _drawn(cast(list[list[float]], row[field]), sizes[row["image_id"]])
         kept.append(row)
+    if not found:
+        notes.append("there is not one result: all that is annotated counts as not found, where the original stops")
     if unknown:
         counts = {annotated["originals"].get(category, category): n for category, n in unknown.items()}
         notes.append(f"{unknown.total()} results of classes that are not annotated match nothing: {counts}")
@@ -167,7 +169,7 @@ def _sizes_of_masks(sizes: dict[int, Size], rows: Sequence[Mapping[str, Any]]) -
         found.setdefault(row["image_id"], set()).add(own if all(map(is_side, own)) else (None, None))
     several = {
         image: next(iter(own)) for image, own in found.items()
-        if len(own) == 1 and (None, None) not in own and own != {sizes[image]}
+        if len(own) == 1 and (None, None) not in own and next(iter(own)) != sizes[image]
     }  # fmt: skip
     sizes.update(several)
     return (
@@ -243,9 +245,11 @@ def checked_mask(value: object, where: str, size_hw: Size | None) -> Any:
     if not isinstance(value, dict):
         raise OfficialError(f"{where} has segmentation {value!r:.40}; polygons or an RLE of {list(size_hw)} are right")
     fields = cast(Mapping[str, Any], value)
-    size, counts = fields.get("size"), fields.get("counts")
-    if size != list(size_hw):
-        raise OfficialError(f"{where} has a mask of size {size!r:.40}; polygons or an RLE of {list(size_hw)} are right")
+    size, counts = list(cast(tuple[int, int], size_hw)), fields.get("counts")
+    if fields.get("size") != size:  # 480.0 is 480 here and below, but not to native code
+        raise OfficialError(
+            f"{where} has a mask of size {fields.get('size')!r:.40}; polygons or an RLE of {size} are right"
+        )
     try:
         if isinstance(counts, list):
             runs = cast(list[int], counts)

@@ -252,7 +252,11 @@ def test_masks_scored_as_boxes_are_the_boxes_around_them(tmp_path: Path) -> None
 def test_no_results_no_annotations_and_unknown_classes(tmp_path: Path) -> None:
     table, rows = small()
     for engine in ("hotcoco", "official"):
-        silent = coco(*files(tmp_path, table, []), "bbox", engine).numbers
+        none = coco(*files(tmp_path, table, []), "bbox", engine)
+        silent = none.numbers
+        assert none.notes == (
+            "there is not one result: all that is annotated counts as not found, where the original stops",
+        )
         assert (silent["AP"], silent["AR100"], silent["APs"]) == (0.0, 0.0, None)
         nothing = coco(*files(tmp_path, {**table, "annotations": []}, rows), "bbox", engine).numbers
         assert set(nothing.values()) == {None}
@@ -296,6 +300,21 @@ def test_broken_coco_files_are_refused_in_one_line(where: str, value: Any, words
         coco(*files(tmp_path, table, rows))
     assert "\n" not in str(caught.value)
     assert ".json" in str(caught.value)
+
+
+def test_sizes_of_strange_types_are_one_line_or_the_number(tmp_path: Path) -> None:
+    """A mask of 100.0 by 100 pixels was a traceback of native code, an image whose height is a list one of our own."""
+    table = plain_coco(9)
+    rows = results_of(table, "segm", 9)
+    expected = listed(coco(*files(tmp_path, table, rows), "segm"))
+    rows[0]["segmentation"]["size"] = [120.0, 160]
+    assert listed(coco(*files(tmp_path, table, rows), "segm")) == expected
+    rows[0]["segmentation"]["size"] = [120, 160]
+    for row in table["annotations"]:
+        row["segmentation"] = rows[0]["segmentation"]
+    for image in table["images"]:
+        image["height"] = [120]
+    assert "one size that is not the image's" in coco(*files(tmp_path, table, rows), "segm").notes[0]
 
 
 @pytest.mark.parametrize(
