@@ -62,7 +62,7 @@ Suites = Annotated[
 ]
 Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: the original tools, slow")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
-Seed = Annotated[int, typer.Option("--seed", help="of the bootstrap")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")]
 Workers = Annotated[
     int,
     typer.Option(

@@ -74,9 +74,9 @@ def read_kept(folder: Path, made: str) -> Kept:
     if not path.is_file():
         return Kept()
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return Kept()
     if (table.schema.metadata or {}).get(META) != made.encode():
         return Kept()
@@ -99,5 +99,5 @@ def write_kept(folder: Path, made: str, digests: Mapping[str, bytes]) -> None:
     columns = pl.DataFrame({"id": order, "digest": [digests[i] for i in order]}, {"id": pl.String, "digest": pl.Binary})
     table: Any = columns.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata({META: made})
     temporary = folder / f".{NAME}.part"
-    pq.write_table(table, temporary, compression="lz4")
+    pq.write_table(table, temporary, compression="lz4", write_page_checksum=True)
     temporary.replace(folder / NAME)

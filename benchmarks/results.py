@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -79,6 +79,36 @@ class Results:
     predictions: tuple[str, ...] = ()
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class _Intake(msgspec.Struct):
+    answers: Count = 0
+    unknown_ids: Count = 0
+    other_turns: Count = 0
+    reasons: dict[str, Count] = {}
+    lines: list[str] = []
+
+
+class _Options(msgspec.Struct):
+    resamples: Count
+    seed: Count
+    limit: Count | None = None
+    phrases: str = "exact"
+
+
+class _Unknown(msgspec.Struct):
+    phrases: dict[str, Count] = {}
+    instances: Count = 0
+
+
+class _Details(msgspec.Struct):
+    """What others than the scorer itself read of them."""
+
+    scored: bool | None = None
+    unknown_classes: _Unknown | None = None
+
+
 def results_schema() -> dict[str, Any]:
     """The form of the file as JSON Schema, draft 2020-12: what `results_to_json` writes and `results_from_json` asks for."""
     _, parts = msgspec.json.schema_components([Results, Confusion], ref_template="#/$defs/{name}")
@@ -130,6 +160,29 @@ def results_from_json(text: str, path: Path) -> Results:
     if fields.get("version") != VERSION:
         raise ResultsError(f"{path} has version {fields.get('version')!r}; this program reads version {VERSION}")
     try:
-        return msgspec.convert(fields, Results)
+        found = msgspec.convert(fields, Results)
+        msgspec.convert(found.intake, _Intake)
+        msgspec.convert(found.options, _Options)
+        for suite in found.suites:
+            msgspec.convert(suite.details, _Details)
     except msgspec.ValidationError as error:
         raise ResultsError(f"{path} lacks or garbles a field ({error}); score the predictions again") from error
+    names = (found.model, *(name for s in found.suites for name in (s.suite, s.source, s.split, s.primary)))
+    for name in names:
+        if not name.isprintable():  # it is shown on terminals, as it is
+            raise ResultsError(f"{path}: a name is {name!r:.60}; names of one line are right")
+    for suite in found.suites:
+        _check(suite, path)
+    return found
+
+
+def _check(suite: SuiteResult, path: Path) -> None:
+    """What a type does not say: counts that fit each other, and rows that lie beside the file."""
+    if not (0 <= suite.version < 1 << 31 and suite.missing >= 0 <= suite.invalid <= suite.n - suite.missing < 1 << 63):
+        raise ResultsError(
+            f"{path}: {suite.suite!r:.60} has version {suite.version}, {suite.n} samples, {suite.missing} missing, "
+            f"{suite.invalid} invalid; counts that fit each other are right"
+        )
+    rows = PurePosixPath(suite.rows)
+    if rows.is_absolute() or ".." in rows.parts:
+        raise ResultsError(f"{path}: rows in {suite.rows!r:.100}; a file below this one's folder is right")

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 import polars as pl
@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.phrases import EXACT, Rule
-from benchmarks.scorer import Engine, Setting, vocabulary_of
+from benchmarks.scorer import COMMON, Engine, Setting, State, vocabulary_of
+from benchmarks.suites import SUITES
 from vtinstruct.record import Category
 
 META = b"refvlm-bench"
@@ -56,15 +57,16 @@ def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping
     path.parent.mkdir(parents=True, exist_ok=True)
     # LZ4 would save a third of the file, and take two thirds of the time of writing
     pq.write_table(
-        table, temporary, compression="none", row_group_size=500, use_dictionary=words, write_statistics=False
-    )
+        table, temporary, compression="none", row_group_size=500, use_dictionary=words, write_statistics=False,
+        write_page_checksum=True,
+    )  # fmt: skip
     temporary.replace(path)
 
 
 def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
     """Rows, whose they are, and the classes of their source. Raises `RowsError`."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             said: Any = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
             rows = cast(pl.DataFrame, pl.from_arrow(file.read()))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -77,7 +79,25 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
         whose = msgspec.convert(fields, Whose)
     except (KeyError, msgspec.ValidationError) as error:
         raise RowsError(f"{path} lacks or garbles a field ({error}); score the predictions again") from error
+    _check(rows, whose, path)
     return rows, whose, {category.id: category for category in categories}
+
+
+def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
+    """Rows that are not their scorer's: another version's, or a damaged file's."""
+    suite = next((one for one in SUITES if one.name == whose.suite), None)
+    if suite is None:
+        raise RowsError(f"{path} holds rows of suite {whose.suite!r:.60}, which this version does not have")
+    expected = pl.Schema(suite.load().schema)
+    if rows.schema != expected:
+        names = sorted(name for name in {*rows.schema, *expected} if rows.schema.get(name) != expected.get(name))
+        raise RowsError(
+            f"{path}: columns {', '.join(names) or 'in another order'} are not those of {suite.name}; score again"
+        )
+    empty = [name for name in COMMON if rows[name].null_count()]
+    strange = rows.filter(~pl.col("state").is_in(list(get_args(State))))
+    if empty or strange.height or not rows["quality"].is_finite().all() or rows["id"].is_duplicated().any():
+        raise RowsError(f"{path}: rows without id, photo, state or quality, or of one sample twice; score again")
 
 
 def setting_of(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import results as results_module
@@ -87,6 +92,65 @@ def test_the_shipped_schema_is_the_form_of_real_results(data: Path, tmp_path: Pa
             assert set(interval) == set(parts["Interval"]["properties"])
     assert any(suite["intervals"] for suite in wire["suites"])
     assert results_from_json(json.dumps(wire), tmp_path) == read_results(tmp_path)
+
+
+def suite_with(**fields: object) -> Callable[[dict[str, Any]], None]:
+    return lambda wire: wire["suites"][0].update(fields)
+
+
+BROKEN: tuple[tuple[Callable[[dict[str, Any]], object], str], ...] = (
+    (suite_with(rows="../../elsewhere.parquet"), "a file below this one's folder is right"),
+    (suite_with(rows="/etc/passwd"), "a file below this one's folder is right"),
+    (suite_with(n=0, missing=3), "counts that fit each other are right"),
+    (suite_with(n=-1), "counts that fit each other are right"),
+    (suite_with(version=2**70), "lacks or garbles|counts that fit each other"),
+    (suite_with(details={"unknown_classes": {"phrases": 3}}), "lacks or garbles"),
+    (suite_with(source="a\x1b[2J"), "names of one line are right"),
+    (lambda wire: wire["options"].pop("resamples"), "lacks or garbles"),
+    (lambda wire: wire["options"].update(seed=-1), "lacks or garbles"),
+    (lambda wire: wire["intake"].update(reasons={"not JSON": "x"}), "lacks or garbles"),
+)
+
+
+@pytest.mark.parametrize(("change", "words"), BROKEN)
+def test_results_that_do_not_fit_are_refused_by_every_reader(
+    data: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], words: str
+) -> None:
+    assert score(perfect(data, tmp_path / "p.jsonl"), data, tmp_path / "run", "--suite", "det").exit_code == 0
+    path = tmp_path / "run/results.json"
+    wire = json.loads(path.read_text("utf-8"))
+    change(wire)
+    path.write_text(json.dumps(wire), "utf-8")
+    for command in (("leaderboard", path), ("merge", path.parent), ("compare", path.parent, path.parent)):
+        done = bench(*command, "--out", tmp_path / "out")
+        assert done.exit_code == 2, done.output
+        assert re.search(words, done.stderr)
+        assert done.stderr.count("\n") == 1
+
+
+def test_rows_of_another_schema_or_damaged_on_disk_are_refused_and_scored_anew(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "p.jsonl")
+    run = tmp_path / "run"
+    assert score(predictions, data, run, "--suite", "det").exit_code == 0
+    before = (run / "results.json").read_bytes()
+    (path,) = (run / "rows").glob("det.*.parquet")
+    whole = path.read_bytes()
+    table = pq.read_table(path)
+    names = [name if name != "photo" else "photos" for name in table.column_names]
+    renamed = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
+    again = pa.concat_tables([table, table])
+    flipped = bytearray(whole)
+    flipped[whole.index(b"coco") + 1] ^= 1  # in a page: without its checksum another sample's name
+    for content, words in (
+        (renamed, "columns photo, photos are not those"),
+        (again, "of one sample twice"),
+        (flipped, "cannot be read"),
+    ):
+        path.write_bytes(content) if isinstance(content, bytearray) else pq.write_table(content, path)
+        done = bench("compare", run, run)
+        assert (done.exit_code, words in done.stderr) == (2, True), done.output
+        assert score(predictions, data, run, "--suite", "det").exit_code == 0
+        assert (run / "results.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
