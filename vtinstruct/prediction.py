@@ -36,6 +36,7 @@ __all__ = [
 FORMAT = "vtinstruct-predictions"
 VERSION = 1
 COORDINATES = "absolute-xyxy-pixel-edges"
+DEEPEST = 100  # levels of a header; what reads and writes it goes down level by level
 
 
 class PredictionsError(Exception):
@@ -144,11 +145,16 @@ def read_header(path: Path) -> Header:
             f'{path}: line 1 is no header; {{"format": "{FORMAT}", "version": {VERSION}, ...}} is right'
         )
     fields = cast(dict[str, Any], wire)
+    if _levels(fields) > DEEPEST:
+        raise PredictionsError(
+            f"{path}: the header is nested {_levels(fields)} deep; at most {DEEPEST} levels are right"
+        )
     if fields.get("version") != VERSION:
         raise PredictionsError(f"{path}: version {fields.get('version')!r:.60}; this program reads version {VERSION}")
     for name in ("model", "dataset", "dialect"):
-        if not isinstance(fields.get(name), str):
-            raise PredictionsError(f"{path}: the header's {name!r} is {fields.get(name)!r:.60}; a string is right")
+        said = fields.get(name)
+        if not isinstance(said, str) or not said.isprintable():  # it is shown on terminals, as it is
+            raise PredictionsError(f"{path}: the header's {name!r} is {said!r:.60}; a string of one line is right")
     if fields.get("coordinates") != COORDINATES:
         raise PredictionsError(
             f"{path}: coordinates {fields.get('coordinates')!r:.60}; {COORDINATES!r} is right (other conventions go "
@@ -158,6 +164,15 @@ def read_header(path: Path) -> Header:
         fields["model"], fields["dataset"], fields["dialect"], COORDINATES,
         _mapping(fields.get("generation")), _mapping(fields.get("versions")),
     )  # fmt: skip
+
+
+def _levels(value: object) -> int:
+    found, level = 0, [value]
+    while level:
+        inside = [list(cast(dict[str, object], v).values()) if isinstance(v, dict) else v for v in level]
+        level = [one for v in inside if isinstance(v, list) for one in cast(list[object], v)]
+        found += 1
+    return found
 
 
 def _mapping(value: object) -> dict[str, Any]:

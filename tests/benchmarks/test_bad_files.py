@@ -17,6 +17,7 @@ from benchmarks.dataset import open_dataset
 from benchmarks.results import Results, read_results
 from benchmarks.score import score_file
 from benchmarks.shares import Options, read_truths
+from tests.benchmarks.damaged_answers import nested
 from tests.benchmarks.road import edited, perfect, score
 from vtinstruct.prediction import PredictionsError
 
@@ -170,6 +171,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "unknown ids only": (lambda lines: [lines[0], *unknown([])], "none of its 1 answers is for a sample"),
     "a header nested too deeply": (lambda lines: ["[" * 100_000, *lines[1:]], "line 1 is not JSON"),
+    "a header nested deeper than it can be written": (header(generation=nested(500)), "at most 100 levels are right"),
+    "a model's name that steers a terminal": (header(model="a\x1b[2J"), "a string of one line is right"),
     "NaN in the header": (header(generation={"temperature": NAN}), "line 1 is not JSON"),
     "half a surrogate pair in the header": (header(model="\ud83d"), "line 1 is not JSON"),
 }  # fmt: skip

@@ -12,13 +12,13 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from tests.damage import Way, bomb, cut, deep, empty, erase, flip, noise, repeat, value
 from vtinstruct import plugins
 from vtinstruct.record import Drop
 from vtinstruct.sample import write_sample
@@ -28,48 +28,6 @@ FILES = int(os.environ.get("VTINSTRUCT_FUZZ_FILES", "10000"))
 CHOSEN = os.environ.get("VTINSTRUCT_FUZZ_SOURCES", "").split()
 SCENES = 10
 LONGEST_S = 20.0  # for one file of a few kilobytes on a busy machine; a hang is minutes
-
-NASTY = (
-    b"NaN", b"-1", b"1e309", b"null", b'""', b"[]", b"{}", b"0", b"-0.0", b"99999999999999999999", b"true", b'"\\u0000"', b"[[[[[[[[",
-    b'"../../../etc/passwd"', b'"/etc/passwd"', b"1.5", b"\xff\xfe", b"Infinity",
-)  # fmt: skip
-
-
-def cut(data: bytes, random: Random) -> bytes:
-    return data[: random.randrange(len(data))]
-
-
-def flip(data: bytes, random: Random) -> bytes:
-    changed = bytearray(data)
-    for _ in range(random.randint(1, 8)):
-        changed[random.randrange(len(data))] ^= 1 << random.randrange(8)
-    return bytes(changed)
-
-
-def erase(data: bytes, random: Random) -> bytes:
-    start = random.randrange(len(data))
-    return data[:start] + data[start + random.randint(1, 200) :]
-
-
-def repeat(data: bytes, random: Random) -> bytes:
-    start = random.randrange(len(data))
-    stop = start + random.randint(1, 400)
-    return data[:stop] + data[start:stop] + data[stop:]
-
-
-def noise(data: bytes, random: Random) -> bytes:
-    start = random.randrange(len(data))
-    return data[:start] + random.randbytes(random.randint(1, 64)) + data[start + random.randint(0, 64) :]
-
-
-def value(data: bytes, random: Random) -> bytes:
-    """Another value where a number or a short text stands."""
-    found = list(re.finditer(rb'-?\d+(?:\.\d+)?|"[^"\n]{0,40}"|(?<=>)[^<>\n]{1,40}(?=<)', data))
-    if not found:
-        return noise(data, random)
-    for match in sorted(random.sample(found, min(len(found), random.randint(1, 5))), key=lambda match: -match.start()):
-        data = data[: match.start()] + random.choice(NASTY) + data[match.end() :]
-    return data
 
 
 def key(data: bytes, random: Random) -> bytes:
@@ -82,36 +40,7 @@ def key(data: bytes, random: Random) -> bytes:
     return data[:start] + random.choice((b"", b"x", b"id", b"segmentation")) + data[stop:]
 
 
-def empty(data: bytes, random: Random) -> bytes:
-    return random.choice((b"", b"\0", b"{}", b"[]", b"null", b"<a/>", b"\x89PNG\r\n\x1a\n", b"\xef\xbb\xbf" + data))
-
-
-def deep(data: bytes, random: Random) -> bytes:
-    return random.choice((b"[", b'{"images":', b"<a>")) * random.choice((100, 20_000))
-
-
-def bomb(data: bytes, random: Random) -> bytes:
-    """A picture that claims to be enormous (the sizes of its IHDR), or XML with entities."""
-    if data[12:16] == b"IHDR":
-        return data[:16] + random.randbytes(8) + data[24:]
-    doctype = b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]>'
-    return doctype + data if data.lstrip()[:1] == b"<" else value(data, random)
-
-
-WAYS: tuple[Callable[[bytes, Random], bytes], ...] = (
-    cut,
-    flip,
-    erase,
-    repeat,
-    noise,
-    value,
-    value,
-    value,
-    key,
-    empty,
-    deep,
-    bomb,
-)
+WAYS: tuple[Way, ...] = (cut, flip, erase, repeat, noise, value, value, value, key, empty, deep, bomb)
 
 
 @dataclass(frozen=True)
