@@ -142,9 +142,10 @@ def _array(data: bytes, path: Path) -> NDArray[Any]:
         found: Any = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # a torn header is read as Python text, and fails as such
         raise PhotoError("depth: unreadable", path, f"no .npy array: {error}") from error
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "buif":  # several arrays in one file; texts
+    array = cast(NDArray[Any], found) if isinstance(found, np.ndarray) else None  # several arrays in one file
+    if array is None or array.dtype.kind not in "buif":  # texts, complex numbers
         raise PhotoError("depth: unreadable", path, "no .npy array of real numbers; one such array is right")
-    return cast(NDArray[Any], found)
+    return array
 
 
 def _nameable(path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.everything import every_task
 from tests.benchmarks.made import vocabulary_of, write_dataset
 from tests.benchmarks.road import COCO, samples
 
@@ -24,3 +25,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset of `road.samples`, on disk."""
     root = tmp_path_factory.mktemp("dataset") / "made"
     return write_dataset(root, samples(root), vocabulary_of(COCO))
+
+
+@pytest.fixture(scope="session")
+def every_task_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of every source and every task, on disk."""
+    return every_task(tmp_path_factory.mktemp("every"), scenes=5)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.dataset import Dataset
 from benchmarks.results import Results, read_results
 from benchmarks.suites import SUITES
-from tests.benchmarks.everything import every_task, rough_answers
+from tests.benchmarks.everything import rough_answers
 from tests.benchmarks.road import bench
 from tests.benchmarks.test_parts import in_parts, rows_in
 from tests.benchmarks.test_plain import spoiled
@@ -23,17 +23,16 @@ LIMIT = 8  # samples a task and split: as few as have every suite
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+def everything(every_task_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
     """The dataset, answers (a third of them damaged), and what else `score` is told."""
     root = tmp_path_factory.mktemp("everything")
-    data = every_task(root, scenes=5)
-    path = rough_answers(data, root / "answers.jsonl", 1, splits=SPLITS, limit=LIMIT)
+    path = rough_answers(every_task_data, root / "answers.jsonl", 1, splits=SPLITS, limit=LIMIT)
     head, *lines = path.read_text().splitlines()
     rng = np.random.default_rng(2)
     lines = [spoiled(line, rng) if rng.random() < 0.3 else line for line in lines]
     path.write_text("\n".join([head, *lines, '{"id": "nobody", "text": ""}', "torn"]) + "\n")
     words = ["--resamples", str(RESAMPLES), "--limit", str(LIMIT)]
-    return data, path, [*words, *(word for split in SPLITS for word in ("--split", split))]
+    return every_task_data, path, [*words, *(word for split in SPLITS for word in ("--split", split))]
 
 
 def scored(data: Path, parts: list[Path], out: Path, *more: str) -> Results:
