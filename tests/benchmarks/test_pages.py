@@ -51,7 +51,7 @@ def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_p
     assert boards[0] == boards[1]
     assert boards[0].splitlines()[0] == (
         "suite,suite_version,source,split,model,metric,value,low,high,higher_is_better,rank,n,missing,invalid,dataset_name,dataset,"
-        "other_dataset,predictions_sha256,engine,engine_version,vtinstruct,limit,phrases,dialect"
+        "other_dataset,predictions_sha256,engine,engine_version,vtinstruct,limit,phrases,dialect,tie_worst,tie_best"
     )
     assert ",'=HYPERLINK(1)," in boards[0]
     assert "\n=HYPERLINK" not in boards[0]
