@@ -68,7 +68,7 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="processes that share the work; the numbers are the same; small sets gain nothing by more",
+        help="processes that share the work; the numbers are the same; of small sets one does all",
     ),
 ]
 Phrases = Annotated[

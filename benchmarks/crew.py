@@ -2,7 +2,7 @@
 
 Results stand in the order of the works, whoever did them. A helper is a Python of its own (the engines' threads do not survive
 a fork) and needs half a second to import what it works with; nobody waits for it meanwhile: this process works on, and a helper
-that comes when everything is taken is ended.
+that comes when everything is taken is ended. Where what is left takes less than such a start, none is called.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from typing import Any, Self
 Do = Callable[[Any], Any]  # one work -> its result
 Prepare = Callable[[Any], Do]  # what all works share -> how one is done; a function of a module: it is sent by its name
 
+START = 1.0  # seconds that the rest must take for a helper to be worth its start
 HELPER = "import sys; sys.path[:] = sys.argv[1:]; from benchmarks.crew import help_out; help_out()"
 
 
@@ -49,17 +51,30 @@ class Crew:
         return self._most + 1
 
     def share(
-        self, prepare: Prepare, context: Any, works: Iterable[Any], count: int, own: Do | None = None
+        self, prepare: Prepare, context: Any, works: Iterable[Any], count: int, own: Do | None = None, *, long: bool = False
     ) -> list[Any]:  # fmt: skip
         """The result of every one of `count` works, in order. They are drawn one by one, as somebody is free. `own` is this
-        process's `prepare(context)` where it has one. Raises what the first work that failed raised, or `WorkerDied`."""
-        board = _Board(prepare, context, works)
+        process's `prepare(context)` where it has one. Helpers are called at once where the work is `long`, else when it turns
+        out to be. Raises what the first work that failed raised, or `WorkerDied`."""
+        board, began = _Board(prepare, context, works), time.monotonic()
+        called = long or bool(self._helpers)
+        if called:
+            self._call(board, count)
+
+        def look(done: int) -> None:
+            nonlocal called
+            if not called and (time.monotonic() - began) / done * (count - done) > START:
+                called = True
+                self._call(board, count)
+
+        board.work_off(own or prepare(context), look)
+        return [result.result() for result in board.results]
+
+    def _call(self, board: _Board, count: int) -> None:
         while len(self._helpers) < min(self._most, count - 1):
             self._helpers.append(_Helper())
         for helper in self._helpers:
             helper.join(board)
-        board.work_off(own or prepare(context))
-        return [result.result() for result in board.results]
 
 
 ALONE = Crew(1)
@@ -74,8 +89,10 @@ class _Board:
         self.over = False
         self._works, self._lock = iter(works), Lock()
 
-    def work_off(self, do: Do) -> None:
-        """Do what is next until nothing is left. Works are taken in order, so that all before one that fails are taken too."""
+    def work_off(self, do: Do, after: Callable[[int], None] | None = None) -> None:
+        """Do what is next until nothing is left; `after` each, it is told how many that were. Works are taken in order, so that
+        all before one that fails are taken too."""
+        done = 0
         while (taken := self._take()) is not None:
             work, result = taken
             try:
@@ -84,6 +101,9 @@ class _Board:
                 self.over = True
                 result.set_exception(error)
             del taken, work
+            done += 1
+            if after is not None:
+                after(done)
 
     def refuse(self, error: Exception) -> None:
         """No more works: a helper could not even begin."""

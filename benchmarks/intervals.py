@@ -125,7 +125,7 @@ def intervals(
     estimates = statistics(np.ones((photos, 1)))
     works = _weightings(photos, resamples, seed, np.float32 if heavy else np.float64, crew.workers if heavy else 1)
     count = crew.workers if heavy else 1  # or more: enough to know whether anybody is needed
-    pieces: list[Mapping[str, NDArray[Any]]] = crew.share(as_given, statistics, works, count, statistics)
+    pieces: list[Mapping[str, NDArray[Any]]] = crew.share(as_given, statistics, works, count, statistics, long=True)
     found: dict[str, Drawn] = {}
     for name, one in estimates.items():
         values, rest = np.split(np.concatenate([piece[name] for piece in pieces]).astype(np.float64), [resamples])

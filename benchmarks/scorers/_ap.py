@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.columns import Instances
+from benchmarks.crew import ALONE
 from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS, AveragePrecision, IouType, average_precision
 from benchmarks.intervals import FEW, Support, intervals, photo_index
 from benchmarks.matching import Pairs, Similar, pairs, ranking
@@ -30,6 +31,7 @@ Ints = NDArray[np.int64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
 ORDERS, WORK = (20, 400), 400_000  # random tie orders behind AP_expected: fewer where each costs more
 UNMOVED = 1e-9  # of AP: rounding
+LONG = 150_000_000  # the same, some two seconds: from here on another process is worth its start
 LIGHT = 10_000_000  # steps along rankings x resamples; up to here, double precision costs nothing
 
 TIES = (
@@ -132,7 +134,8 @@ def summarize_ap(
             rests = supports(ready)
             weighted = partial(numbers, ready)  # can be sent to other processes
             got = intervals(
-                weighted, rests, photos, setting.resamples, setting.seed, heavy=heavy, crew=setting.crew
+                weighted, rests, photos, setting.resamples, setting.seed, heavy=heavy,
+                crew=setting.crew if ready.size * setting.resamples > LONG else ALONE,
             )  # fmt: skip
             few = {name: one.photos for name, one in rests.items() if 0 < one.photos < FEW}
     return Summary(
@@ -169,7 +172,7 @@ def _tie_orders(
     if scored and len(found) > WORK // ORDERS[0]:  # each order is a matching of its own
         return shown, {}
     alone = replace(conditions, names=("AP",))
-    orders = int(np.clip(WORK // max(len(found), 1), *ORDERS))
+    orders = ORDERS[0] if scored else int(np.clip(WORK // max(len(found), 1), *ORDERS))
     rng, one = np.random.default_rng(seed), np.ones((1, 1))
     values: list[float] = []
     for _ in range(orders):

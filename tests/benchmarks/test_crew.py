@@ -36,9 +36,19 @@ def until(there: Any) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_results_stand_in_the_order_of_the_works(workers: int) -> None:
     with Crew(workers) as crew:
-        for _ in range(3):
-            assert crew.share(as_given, partial(pow, 2), range(40), 40) == [2**n for n in range(40)]
+        for long in (False, True, False):
+            assert crew.share(as_given, partial(pow, 2), range(40), 40, long=long) == [2**n for n in range(40)]
         assert crew.share(as_given, partial(pow, 2), [], 0) == []
+
+
+def test_helpers_are_called_when_the_rest_takes_longer_than_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.crew.START", float("inf"))
+    with Crew(2) as crew:
+        crew.share(as_given, abs, range(1000), 1000)
+        assert not crew._helpers  # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr("benchmarks.crew.START", 0.0)
+        assert crew.share(as_given, abs, range(1000), 1000) == list(range(1000))
+        assert len(crew._helpers) == 1  # pyright: ignore[reportPrivateUsage]
 
 
 def test_two_processes_work_at_once(tmp_path: Path) -> None:
@@ -50,7 +60,7 @@ def test_two_processes_work_at_once(tmp_path: Path) -> None:
         return 0
 
     with Crew(2) as crew:
-        assert sorted(crew.share(as_given, partial(Path.write_text, data="done"), paths, 2, here)) == [0, 4]
+        assert sorted(crew.share(as_given, partial(Path.write_text, data="done"), paths, 2, here, long=True)) == [0, 4]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -67,7 +77,7 @@ def test_a_worker_that_ends_is_told() -> None:
             until(lambda: helper._process.poll() is not None)  # pyright: ignore[reportPrivateUsage]
 
         with pytest.raises(WorkerDied, match=r"exit code 3\); enough memory for all, or fewer --workers"):
-            crew.share(as_given, os._exit, [3, 3], 2, here)
+            crew.share(as_given, os._exit, [3, 3], 2, here, long=True)
         assert crew.share(as_given, abs, [-1, -2, -3], 3) == [1, 2, 3]  # whoever is left does it
 
 
@@ -79,7 +89,7 @@ def no_number(_: Any) -> Any:
 def test_a_worker_that_cannot_begin_is_told() -> None:
     works = range(100 * PATIENCE)  # until it is told
     with Crew(2) as crew, pytest.raises(ValueError, match="invalid literal"):
-        crew.share(no_number, None, works, len(works), lambda _: time.sleep(0.01))
+        crew.share(no_number, None, works, len(works), lambda _: time.sleep(0.01), long=True)
 
 
 def test_resamples_shared_are_the_same_bits() -> None:

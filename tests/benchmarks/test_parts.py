@@ -46,6 +46,7 @@ def in_parts(predictions: Path, root: Path, count: int) -> list[Path]:
 
 def test_parts_and_workers_give_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.shares.LEAST", 500)  # bytes: many stretches of a small file
+    monkeypatch.setattr("benchmarks.crew.START", 0.0)
     data, predictions = answers(tmp_path, 3, True)
     whole = scored(predictions, data, tmp_path / "whole")
     parts = in_parts(predictions, tmp_path, 3)
