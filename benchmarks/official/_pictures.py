@@ -53,7 +53,7 @@ def rgb_values(path: Path) -> NDArray[np.uint8]:
 
 def _is_plain_png(path: Path) -> bool:
     """Whether the header is of a PNG of 8 bits a colour and no size that fills the memory."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         head = file.read(HEADER.size)
     if len(head) < HEADER.size:
         return False
