@@ -22,7 +22,7 @@ from benchmarks.results import Results, ResultsError, SuiteResult, read_results
 from benchmarks.rows import read_rows, setting_of
 from benchmarks.score import file_digest
 from benchmarks.scorer import MISSING, Interval
-from benchmarks.suites import suites_for
+from benchmarks.suites import suite_of
 from vtinstruct.dialogue import Dialogue
 
 MOVED, PICTURED = 20, 4  # samples shown of each suite, and in pictures
@@ -101,7 +101,7 @@ Side = tuple[Path, Results, SuiteResult]
 
 
 def _difference(first: Side, second: Side, resamples: int, seed: int) -> Difference:
-    (suite,) = suites_for([first[2].task], [first[2].suite])
+    suite = suite_of(first[2].suite, first[2].task)
     scorer, metric = suite.load(), suite.metric()
     frames: list[pl.DataFrame] = []
     values: list[float | None] = []

@@ -17,7 +17,7 @@ from benchmarks.results import Results, ResultsError, SuiteResult, read_results,
 from benchmarks.rows import in_photo_order, read_rows, setting_of, write_rows
 from benchmarks.score import joint_digest, with_word_lists
 from benchmarks.scorer import Engine
-from benchmarks.suites import suites_for
+from benchmarks.suites import suite_of
 
 
 def merge(folders: Sequence[Path], out: Path) -> Results:
@@ -59,7 +59,7 @@ def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: P
     options, engine = parts[0].options, parts[0].engine
     chosen: Engine = "official" if engine == "official" else "hotcoco"
     setting = setting_of(categories, chosen, options["resamples"], options["seed"], options.get("phrases", "exact"))
-    (suite,) = suites_for([result.task], [result.suite])
+    suite = suite_of(result.suite, result.task)
     summary = suite.load().summarize(rows, setting)
     states = Counter(rows["state"].to_list())
     return replace(

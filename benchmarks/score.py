@@ -27,7 +27,7 @@ from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import read_rows, setting_of
 from benchmarks.scorer import Engine
 from benchmarks.shares import Common, Options, key_of, stretches, summarizer, sweeper, sweeper_alone
-from benchmarks.suites import Suite, suites_for
+from benchmarks.suites import Suite, suite_of, suites_for
 from benchmarks.sweep import Sweep, Swept, twice
 from benchmarks.truths import Truths
 from vtinstruct.prediction import Header, PredictionsError
@@ -159,7 +159,7 @@ def rescore(results: Results, folder: Path) -> Results:
     found: list[SuiteResult] = []
     engine: Engine = "official" if results.engine == "official" else "hotcoco"
     for result in results.suites:
-        (suite,) = suites_for([result.task], [result.suite])
+        suite = suite_of(result.suite, result.task)
         rows, _, categories = read_rows(folder / result.rows)
         setting = setting_of(
             categories,

@@ -135,3 +135,13 @@ def suites_for(tasks: Sequence[str], names: Sequence[str] = ()) -> tuple[Suite, 
         known = ", ".join(suite.name for suite in SUITES)
         raise SuiteError(f"no suite {', '.join(map(repr, unknown))}; known: {known}")
     return tuple(s for s in SUITES if (not s.task or s.task in tasks) and (not names or s.name in names))
+
+
+def suite_of(name: str, task: str) -> Suite:
+    """The suite that a result says it is of. Raises `SuiteError`."""
+    (found,) = suites_for([suite.task for suite in SUITES], [name])
+    if found.task != task:
+        raise SuiteError(
+            f"suite {name!r} is of task {found.task!r}, not {task!r:.60}; results of `refvlm-bench score` are right"
+        )
+    return found

@@ -18,6 +18,7 @@ from benchmarks.results import read_results, write_results
 from benchmarks.rows import in_photo_order, natural_key
 from benchmarks.score import score_file
 from benchmarks.shares import Options, read_truths, stretches
+from benchmarks.suites import SuiteError, suite_of
 from tests.benchmarks.road import bench, perfect
 from tests.benchmarks.test_plain import answers
 
@@ -219,3 +220,11 @@ def test_photos_come_in_the_order_of_their_numbers_then_ids(form: str) -> None:
     expected = sorted(zip(photos, rows["id"], strict=True), key=lambda row: (natural_key(row[0]), row[1]))
     assert in_photo_order(rows).rows() == expected
     assert in_photo_order(rows.reverse()).rows() == expected
+
+
+def test_a_result_of_a_suite_that_does_not_fit_its_task_is_refused() -> None:
+    assert suite_of("seg", "seg").scorer == "ap_mask"
+    with pytest.raises(SuiteError, match="suite 'seg' is of task 'seg', not 'det'"):
+        suite_of("seg", "det")
+    with pytest.raises(SuiteError, match="no suite 'sge'"):
+        suite_of("sge", "seg")
