@@ -123,9 +123,9 @@ def intervals(
     if photos < 2 or resamples < 1:
         return {}
     estimates = statistics(np.ones((photos, 1)))
-    works = _weightings(photos, resamples, seed, np.float32 if heavy else np.float64, crew.workers if heavy else 1)
-    count = crew.workers if heavy else 1  # or more: enough to know whether anybody is needed
-    pieces: list[Mapping[str, NDArray[Any]]] = crew.share(as_given, statistics, works, count, statistics, long=True)
+    workers = crew.workers if heavy else 1  # at least so many pieces: enough to know whether anybody is needed
+    works = _weightings(photos, resamples, seed, np.float32 if heavy else np.float64, workers)
+    pieces: list[Mapping[str, NDArray[Any]]] = crew.share(as_given, statistics, works, workers, statistics, long=True)
     found: dict[str, Drawn] = {}
     for name, one in estimates.items():
         values, rest = np.split(np.concatenate([piece[name] for piece in pieces]).astype(np.float64), [resamples])
@@ -141,15 +141,14 @@ def _weightings(photos: int, resamples: int, seed: int, dtype: Any, workers: int
     kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
     chunks = math.ceil(
         resamples * photos / CHUNK
-    )  # at least: each is a piece of its own, where there are enough of them
+    )  # or more; where there are enough of them, each is a piece of its own
     asked = 0
     for weights in resampled(photos, resamples, seed):
         columns, asked = weights.T, asked + len(weights)
         if asked == resamples:  # a call for a hundred weightings more costs a quarter of a call of their own
             columns = np.concatenate([columns, kept], axis=1)
-        for piece in np.array_split(
-            columns, max(1, min(math.ceil(workers / chunks), columns.shape[1] // NARROW)), axis=1
-        ):
+        several = max(1, min(math.ceil(workers / chunks), columns.shape[1] // NARROW))
+        for piece in np.array_split(columns, several, axis=1):
             yield np.ascontiguousarray(piece, dtype=dtype)
 
 

@@ -26,7 +26,7 @@ from benchmarks.phrases import rule_of
 from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import read_rows, setting_of
 from benchmarks.scorer import Engine
-from benchmarks.shares import Common, Options, key_of, stretches, summarizer, sweeper, sweeper_alone
+from benchmarks.shares import Common, Options, key_of, stretches, summarizer, summarizer_alone, sweeper, sweeper_alone
 from benchmarks.suites import Suite, suite_of, suites_for
 from benchmarks.sweep import Sweep, Swept, twice
 from benchmarks.truths import Truths
@@ -59,7 +59,7 @@ def _scored(
     ids = _reusable(kept, suites, truths)
     swept = Swept()
     pieces = stretches(paths, workers)
-    for part in crew.share(sweeper_alone, (common, ids), pieces, len(pieces), sweeper(common, truths, ids)):
+    for part in crew.share(sweeper_alone, (common, ids), pieces, len(pieces), sweeper(common, dataset, truths, ids)):
         absorb(swept, part, paths[0])
     if swept.intake.answers and not swept.answered:
         raise PredictionsError(
@@ -75,7 +75,7 @@ def _scored(
             taken = rows.filter(pl.col("id").is_in(list(swept.reused)))
             swept.drafts.setdefault(key, []).append(taken.select(list(found[key].scorer.schema)))
     works = ((key, swept.drafts.pop(key)) for key in found)  # held by whoever sums them up
-    results = crew.share(summarizer, common, works, len(found), summarizer(common, crew))
+    results = crew.share(summarizer_alone, common, works, len(found), summarizer(common, dataset, crew))
     write_kept(out / "rows", made, swept.digests)
     order = {suite.name: index for index, suite in enumerate(suites)}
     results.sort(key=lambda result: (order[result.suite], result.source, result.split))

@@ -109,9 +109,10 @@ def stretches(paths: Sequence[Path], workers: int) -> list[Stretch]:
     return found
 
 
-def sweeper(common: Common, truths: Truths, kept: Mapping[bytes, str]) -> Callable[[Stretch], Swept]:
+def sweeper(
+    common: Common, dataset: Dataset, truths: Truths, kept: Mapping[bytes, str]
+) -> Callable[[Stretch], Swept]:  # fmt: skip
     """Sweeps stretches; parts of one run may lie in several folders."""
-    dataset = open_dataset(common.root, common.options.splits)[0]
     sweeps: dict[Path, Sweep] = {}
 
     def sweep(stretch: Stretch) -> Swept:
@@ -130,15 +131,16 @@ def sweeper_alone(given: tuple[Common, Mapping[bytes, str]]) -> Callable[[Stretc
     dataset = open_dataset(common.root, common.options.splits)[0]
     for suite in common.suites():
         suite.load()
-    return sweeper(common, read_truths(dataset, common.options), kept)
+    return sweeper(common, dataset, read_truths(dataset, common.options), kept)
 
 
 # --- summing up ------------------------------------------------------------------------------------------------------
 
 
-def summarizer(common: Common, crew: Crew = ALONE) -> Callable[[tuple[Key, list[pl.DataFrame]]], SuiteResult]:
+def summarizer(
+    common: Common, dataset: Dataset, crew: Crew
+) -> Callable[[tuple[Key, list[pl.DataFrame]]], SuiteResult]:  # fmt: skip
     """Makes a table's drafts whole, keeps them as rows and sums them up; a `crew` may help with a single table too."""
-    dataset = open_dataset(common.root, common.options.splits)[0]
     by_name = {suite.name: suite for suite in common.suites()}
 
     def summarize(work: tuple[Key, list[pl.DataFrame]]) -> SuiteResult:
@@ -148,6 +150,11 @@ def summarizer(common: Common, crew: Crew = ALONE) -> Callable[[tuple[Key, list[
             return _summarize(common, by_name[key[0]], key, drafts, setting)
 
     return summarize
+
+
+def summarizer_alone(common: Common) -> Callable[[tuple[Key, list[pl.DataFrame]]], SuiteResult]:
+    """The same for a process that has opened nothing yet."""
+    return summarizer(common, open_dataset(common.root, common.options.splits)[0], ALONE)
 
 
 def _summarize(common: Common, suite: Suite, key: Key, drafts: list[pl.DataFrame], setting: Setting) -> SuiteResult:

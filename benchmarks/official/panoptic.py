@@ -29,7 +29,7 @@ from benchmarks.official._pictures import rgb_values
 from benchmarks.official._table import Table
 from benchmarks.originals import panoptic_api
 from benchmarks.scorer import Engine, Row
-from benchmarks.scorers._label_maps import Region
+from benchmarks.scorers._label_maps import NOTHING, Region, overlaps
 from benchmarks.scorers.pq import COLUMNS, average, matches, quality_of, sums
 
 COUNTED = {name: COLUMNS[name] for name in ("tp_class", "tp_iou", "fp_class", "fn_class")}
@@ -119,16 +119,15 @@ def _overlap(
         raise OfficialError(f"{where}: its picture is {sizes[1]} pixels; {sizes[0]} are right, as annotated")
     (first, second), pixels = _stretches(first, second)
     row, column = _place(first, true), _place(second, found)
-    there = np.bincount(column, minlength=len(found) + 2) > 0
-    if there[-1]:
+    if (column == len(found)).any():
         strange = second[np.argmax(column)]
         raise OfficialError(f"{where}: segment {strange} is in the picture, not in segments_info")
-    if not there[:-2].all():
+    there = np.zeros(len(found) + 1, dtype=np.bool_)
+    there[column] = True
+    if not there[:-1].all():
         absent = found[int(np.argmin(there))]
         raise OfficialError(f"{where}: segment {absent} is in segments_info, not in the picture")
-    row = np.where(row < len(true), row, 2 * len(true) + 1 - row)  # void last
-    cells = np.bincount(row * (len(found) + 1) + column, pixels, (len(true) + 2) * (len(found) + 1))
-    return cells.astype(np.int64).reshape(len(true) + 2, -1)
+    return overlaps(pixels, row, column, len(true) + 1, len(found))
 
 
 def _stretches(*maps: NDArray[np.uint8]) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
@@ -149,11 +148,11 @@ def _stretches(*maps: NDArray[np.uint8]) -> tuple[list[NDArray[np.int64]], NDArr
 
 
 def _place(ids: NDArray[np.int64], known: list[int]) -> NDArray[np.int64]:
-    """Where each id stands among K known ones; K for 0, which is void, and K + 1 for any other."""
-    order = np.argsort(np.array([*known, 0]))
-    ascending = np.array([*known, 0])[order]
-    place = np.minimum(np.searchsorted(ascending, ids), len(known))
-    return np.where(ascending[place] == ids, order[place], len(known) + 1)
+    """Where each id stands among K known ones; `NOTHING` for 0, which is void, and K for any other."""
+    every = np.array([*known, 0])
+    order = np.argsort(every)
+    place = order[np.minimum(np.searchsorted(every, ids, sorter=order), len(known))]
+    return np.where(every[place] == ids, np.where(place < len(known), place, NOTHING), len(known))
 
 
 def _official(pictures: Pictures) -> Quality:

@@ -18,12 +18,11 @@ import numpy as np
 
 from benchmarks.official._files import OfficialError, lines_or_list, numbers_of
 from benchmarks.official._table import Table
+from benchmarks.plain import REACH
 from benchmarks.scorers.rec import accuracies
 from vtinstruct.dialect import Dialect, Spoken
 from vtinstruct.geometry import box_iou
 from vtinstruct.units import Box
-
-REACH = 1e6  # pixels; no photo reaches so far
 
 
 def rec(results: Path, dialect: Dialect) -> Table:

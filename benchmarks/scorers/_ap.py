@@ -31,8 +31,8 @@ Ints = NDArray[np.int64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
 ORDERS, WORK = (20, 400), 400_000  # random tie orders behind AP_expected: fewer where each costs more
 UNMOVED = 1e-9  # of AP: rounding
-LONG = 150_000_000  # the same, some two seconds: from here on another process is worth its start
 LIGHT = 10_000_000  # steps along rankings x resamples; up to here, double precision costs nothing
+LONG = 150_000_000  # the same, some two seconds: from here on another process is worth its start
 
 TIES = (
     Metric(
