@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.phrases import EXACT, Rule
 from benchmarks.scorer import COMMON, Engine, Setting, State, vocabulary_of
-from benchmarks.suites import SUITES
+from benchmarks.suites import SuiteError, suite_named
 from vtinstruct.record import Category
 
 META = b"refvlm-bench"
@@ -85,9 +85,10 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
 
 def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
     """Rows that are not their scorer's: another version's, or a damaged file's."""
-    suite = next((one for one in SUITES if one.name == whose.suite), None)
-    if suite is None:
-        raise RowsError(f"{path} holds rows of suite {whose.suite!r:.60}, which this version does not have")
+    try:
+        suite = suite_named(whose.suite)
+    except SuiteError as error:
+        raise RowsError(f"{path} holds rows of suite {whose.suite!r:.60}, which this version does not have") from error
     expected = pl.Schema(suite.load().schema)
     if rows.schema != expected:
         names = sorted(name for name in {*rows.schema, *expected} if rows.schema.get(name) != expected.get(name))

@@ -137,9 +137,15 @@ def suites_for(tasks: Sequence[str], names: Sequence[str] = ()) -> tuple[Suite, 
     return tuple(s for s in SUITES if (not s.task or s.task in tasks) and (not names or s.name in names))
 
 
+def suite_named(name: str) -> Suite:
+    """The suite of a name. Raises `SuiteError`."""
+    (found,) = suites_for([suite.task for suite in SUITES], [name])
+    return found
+
+
 def suite_of(name: str, task: str) -> Suite:
     """The suite that a result says it is of. Raises `SuiteError`."""
-    (found,) = suites_for([suite.task for suite in SUITES], [name])
+    found = suite_named(name)
     if found.task != task:
         raise SuiteError(
             f"suite {name!r} is of task {found.task!r}, not {task!r:.60}; results of `refvlm-bench score` are right"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,15 +21,8 @@ HEADER = struct.Struct(">8s4x4sIIBB")  # of a PNG: signature, chunk, width, heig
 
 def grey_values(path: Path) -> NDArray[np.int64]:
     """(H, W) grey values or palette indices, 0..65535. Raises `OfficialError`."""
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.mode not in ("L", "P", "1", "I", "I;16"):
-                raise OfficialError(f"{path}: mode {picture.mode}; grey values or palette indices are right")
-            values = np.asarray(picture).astype(np.int64)
-    except OfficialError:
-        raise
-    except Exception as error:  # decoders raise whatever a broken picture makes them trip over
-        raise OfficialError(f"{path}: unreadable ({error}); a grey PNG is right") from error
+    modes = ("L", "P", "1", "I", "I;16")
+    values = np.asarray(_opened(path, modes, "grey values or palette indices", "a grey PNG")).astype(np.int64)
     if values.min() < 0 or values.max() >= 1 << 16:
         raise OfficialError(f"{path}: values outside 0..65535; class numbers are right")
     return values
@@ -40,15 +34,19 @@ def rgb_values(path: Path) -> NDArray[np.uint8]:
         # kornia-rs takes a quarter of Pillow's time and less, and takes nothing but such files; what it refuses is Pillow's
         with contextlib.suppress(Exception):  # it raises no other
             return read_image_png_u8(str(path), "rgb")
+    return np.asarray(_opened(path, ("RGB", "RGBA"), "the three colours of an id", "an RGB PNG").convert("RGB"))
+
+
+def _opened(path: Path, modes: Sequence[str], values: str, picture: str) -> Image.Image:
+    """A picture of one of these modes, decoded; what would be right instead of others, and of none."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.mode not in ("RGB", "RGBA"):
-                raise OfficialError(f"{path}: mode {picture.mode}; the three colours of an id are right")
-            return np.asarray(picture.convert("RGB"))
-    except OfficialError:
-        raise
+        with Image.open(path, formats=FORMATS) as found:
+            if found.mode in modes:
+                found.load()
+                return found
     except Exception as error:  # decoders raise whatever a broken picture makes them trip over
-        raise OfficialError(f"{path}: unreadable ({error}); an RGB PNG is right") from error
+        raise OfficialError(f"{path}: unreadable ({error}); {picture} is right") from error
+    raise OfficialError(f"{path}: mode {found.mode}; {values} are right")
 
 
 def _is_plain_png(path: Path) -> bool:
