@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import floats
-from vtinstruct.dialects._ref_box import DEBRIS, NUMBER, read_ref_box, unmarked
+from vtinstruct.dialects._ref_box import NUMBER, QWEN, read_ref_box
 from vtinstruct.dialects._saying import numbers_of, written
 from vtinstruct.dialogue import Parts, Triplet
 
@@ -21,7 +21,7 @@ GRID = Grid(1000, 1000)
 _ONE = rf"\s*+\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]\s*+"
 _BOX = re.compile(_ONE)
 _INSIDE = re.compile(rf"\s*+\[{_ONE}(?:,{_ONE})*+,?+\s*+\]\s*+|{_ONE}")
-_BARE = unmarked(rf"\[{_ONE}(?:,{_ONE})*+\]|\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]")
+_BARE = QWEN.unmarked(rf"\[{_ONE}(?:,{_ONE})*+\]|\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]")
 _SHARES = 4.0  # below this in sum, numbers with a decimal point are shares
 
 
@@ -49,7 +49,7 @@ def render(parts: Parts, size_wh: SizeWH) -> str:
         boxes = [numbers_of(reference.unit, GRID, size_wh) for reference in triplet.references]
         return f"<ref>{triplet.concept}</ref><box>{boxes}</box>"
 
-    return written(parts, DEBRIS, say, ("box",))
+    return written(parts, QWEN.debris, say, ("box",))
 
 
 DIALECT = Dialect(

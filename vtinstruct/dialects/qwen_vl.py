@@ -12,13 +12,13 @@ import re
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import floats
-from vtinstruct.dialects._ref_box import DEBRIS, NUMBER, read_ref_box, unmarked
+from vtinstruct.dialects._ref_box import NUMBER, QWEN, read_ref_box
 from vtinstruct.dialects._saying import numbers_of, written
 from vtinstruct.dialogue import Parts, Triplet
 
 GRID = Grid(999, 999)
 _PAIR = rf"\({NUMBER},{NUMBER}\)\s*+,\s*+\({NUMBER},{NUMBER}\)"
-_INSIDE, _BARE = re.compile(rf"\s*+{_PAIR}\s*+"), unmarked(_PAIR)
+_INSIDE, _BARE = re.compile(rf"\s*+{_PAIR}\s*+"), QWEN.unmarked(_PAIR)
 
 
 def _inside(content: str) -> list[list[float]] | None:
@@ -39,7 +39,7 @@ def render(parts: Parts, size_wh: SizeWH) -> str:
         marks = "".join(f"<box>({x0},{y0}),({x1},{y1})</box>" for x0, y0, x1, y1 in boxes)
         return f"<ref>{triplet.concept}</ref>{marks}"
 
-    return written(parts, DEBRIS, say, ("box",))
+    return written(parts, QWEN.debris, say, ("box",))
 
 
 DIALECT = Dialect(
