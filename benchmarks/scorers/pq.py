@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from benchmarks.intervals import interval, photo_index
 from benchmarks.originals import panoptic_api
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Answered, Interval, Metric, Row, Scorer, Setting, Summary, common
-from benchmarks.scorers._instances import WORDS, flat, unknown_words, with_words
+from benchmarks.scorers._instances import WORDS, unknown_words, with_words
 from benchmarks.scorers._label_columns import columnar
 from benchmarks.scorers._label_maps import (
     Region,
@@ -47,6 +48,7 @@ COLUMNS: dict[str, Any] = {
     "fn_class": pl.List(pl.Int64), "taken_class": pl.List(pl.Int64), "for_class": pl.List(pl.Int64), "hidden": pl.Int64,
     "unknown": pl.List(pl.String), **WORDS,
 }  # fmt: skip
+COUNTED = ("tp_class", "tp_iou", "fp_class", "fn_class")
 GROUPS = {"": "all classes", "_th": "things", "_st": "stuff"}
 METRICS = tuple(
     Metric(f"{name}{group}", f"{meaning}, {words}")
@@ -125,14 +127,14 @@ def _judge(
     return row | {"quality": quality, "unknown": unknown, "words": called(true, found, setting)}
 
 
-def sums(rows: pl.DataFrame) -> dict[int, tuple[float, int, int, int]]:
-    """Class -> (sum of IoU, TP, FP, FN), added photo by photo in order of their numbers."""
+def sums(counted: Mapping[str, Sequence[Sequence[Any]]]) -> dict[int, tuple[float, int, int, int]]:
+    """Class -> (sum of IoU, TP, FP, FN), added photo by photo in order. `counted`: a list a photo of each of `COUNTED`."""
     iou: dict[int, float] = {}
-    for classes, values in zip(rows["tp_class"].to_list(), rows["tp_iou"].to_list(), strict=True):
+    for classes, values in zip(counted["tp_class"], counted["tp_iou"], strict=True):
         for category, value in zip(classes, values, strict=True):
             iou[category] = iou.get(category, 0.0) + value
     hit, wrong, missed = (
-        Counter[int](flat(rows[name], np.int64).tolist()) for name in ("tp_class", "fp_class", "fn_class")
+        Counter[int](chain.from_iterable(counted[name])) for name in ("tp_class", "fp_class", "fn_class")
     )
     return {c: (iou.get(c, 0.0), hit[c], wrong[c], missed[c]) for c in sorted({*hit, *wrong, *missed})}
 
@@ -165,7 +167,7 @@ def _official(by_class: Mapping[int, tuple[float, int, int, int]], order: list[i
 def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
     """PQ, SQ and RQ of all classes, of things and of stuff; classes in the vocabulary's order."""
     rows, setting = in_photo_order(rows), with_words(setting, rows)
-    by_class = sums(rows)
+    by_class = sums(rows.select(COUNTED).to_dict(as_series=False))
     order = [*setting.categories, *(category for category in by_class if category not in setting.categories)]
     things = {category: setting.categories[category].thing for category in order if category in setting.categories}
     wanted = {
@@ -183,7 +185,7 @@ def summarize(rows: pl.DataFrame, setting: Setting) -> Summary:
         "unknown_classes": unknown_words(rows),
         "hidden_masks": int(rows["hidden"].sum()), "confusion": confusion(rows, setting).to_json(),
     }  # fmt: skip
-    return Summary(numbers, _interval(rows, setting), details)
+    return Summary(numbers, _interval(rows, list(by_class), setting), details)
 
 
 def confusion(rows: pl.DataFrame, setting: Setting) -> Confusion:
@@ -205,10 +207,9 @@ def _entry(category: int, values: tuple[float, int, int, int], setting: Setting)
     return {"class": setting.class_name(category), "id": category, "PQ": pq, "SQ": sq, "RQ": rq}
 
 
-def _interval(rows: pl.DataFrame, setting: Setting) -> dict[str, Interval]:
+def _interval(rows: pl.DataFrame, classes: Sequence[int], setting: Setting) -> dict[str, Interval]:
     """PQ as a function of photo weights: three sums a class and photo."""
     photo, photos = photo_index(rows["photo"].to_list())
-    classes = sorted(sums(rows))
     place = {category: index for index, category in enumerate(classes)}
     iou, whole = np.zeros((photos, len(classes))), np.zeros((photos, len(classes)))
     for row, p in zip(rows.iter_rows(named=True), photo.tolist(), strict=True):

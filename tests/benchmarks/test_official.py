@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import io
 import json
 import struct
@@ -420,6 +421,25 @@ def test_panoptic_files_of_other_makers_give_the_official_bits(seed: int, tmp_pa
     found["annotations"][0]["segments_info"].append({"id": 1 << 23, "category_id": 1})
     with pytest.raises(OfficialError, match=f"image {found['annotations'][0]['image_id']}: .*8388608"):
         panoptic(*files(tmp_path, truth, found))
+
+
+@pytest.mark.parametrize("block", [24, 96, 3 << 16])
+def test_id_pictures_are_cut_wherever_one_of_them_changes(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every one of the three colours, over the rows' ends and the blocks', for sizes that fill no word of eight bytes."""
+    reader = importlib.import_module("benchmarks.official.panoptic")
+    monkeypatch.setattr(reader, "BLOCK", block)
+    rng = np.random.default_rng(block)
+    for _ in range(200):
+        height, width = rng.integers(1, (12, 40))
+        kept = rng.random((2, height * width, 3)) > rng.choice([0.01, 0.1, 1.0])
+        kept[:, 0] = False
+        last = np.maximum.accumulate(np.where(kept, 0, np.arange(height * width)[:, None]), axis=1)
+        maps = np.take_along_axis(rng.integers(0, 256, kept.shape, dtype=np.uint8), last, axis=1)
+        first, second = ids = maps.astype(np.int64) @ (1, 256, 65536)
+        starts = np.flatnonzero(np.append(True, (first[1:] != first[:-1]) | (second[1:] != second[:-1])))
+        found, pixels = reader._stretches(*maps.reshape(2, height, width, 3))
+        assert np.array_equal(found, ids[:, starts])
+        assert np.array_equal(pixels, np.diff(np.append(starts, height * width)))
 
 
 def one_picture(folder: Path, name: str, ids: list[list[int]], **more: Any) -> dict[str, Any]:
