@@ -22,6 +22,8 @@ _SPACES = re.compile(r"\s+")
 _N = r"\s*+[-+]?[0-9]++(?:\.[0-9]*+)?\s*+"
 # Four numbers in brackets: a box in another model's form. Reading it would be a guess; passing it over in silence, a lie.
 FOREIGN = re.compile(rf"\[{_N}(?:,{_N}){{3}}\]|\({_N},{_N}\)\s*+,\s*+\({_N},{_N}\)|\({_N}(?:,{_N}){{3}}\)")
+# What several models' decoders leave at an answer's end.
+ENDS = re.compile(r"<\|im_end\|>|<\|endoftext\|>|</s>|<[|｜]end▁of▁sentence[|｜]>")
 _PARTIAL = re.compile(r"<[^<>\s]{0,40}\Z")
 CLAUSE = re.compile(r".*[.,;:!?\n]", re.DOTALL)
 _MORE = re.compile(r"(?:[\s,;&]|\band\b)*", re.IGNORECASE)

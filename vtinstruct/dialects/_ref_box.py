@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from vtinstruct.dialect import Grid, Heard, Spoken
-from vtinstruct.dialects._furniture import Marks, Reading, box_of, listen, unit_of
+from vtinstruct.dialects._furniture import ENDS, Marks, Reading, box_of, listen, unit_of
 from vtinstruct.units import Unit
 
 NUMBER = r"\s*+([-+]?[0-9]++(?:\.[0-9]++)?)\s*+"
-ENDS = re.compile(r"<\|im_end\|>|<\|endoftext\|>|</s>|<[|｜]end▁of▁sentence[|｜]>")
 
 Inside = Callable[
     [str], Sequence[Sequence[float]] | None

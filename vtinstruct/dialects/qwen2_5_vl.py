@@ -11,14 +11,14 @@ beside its answer (`input_wh`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
 from vtinstruct.dialects._furniture import Read, mark_of
-from vtinstruct.dialects._json_list import read_list, write_list
+from vtinstruct.dialects._json_list import KEYS, keyed, read_list, write_list
 from vtinstruct.dialects._saying import shares_of
 from vtinstruct.dialogue import Parts
-from vtinstruct.units import Unit
+from vtinstruct.units import Unit, UnitKind
 
 FACTOR = 28  # two patches of 14 pixels
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
@@ -46,17 +46,18 @@ def read(spoken: Spoken) -> Heard:
     def place(numbers: Sequence[float]) -> Read:
         return mark_of([number / input_wh[index % 2] for index, number in enumerate(numbers)], spoken.size_wh)
 
-    return read_list(spoken, place)
+    return read_list(spoken, keyed(KEYS, place), place)
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:
     """The list of an answer's boxes and points, in pixels of the photo after `smart_resize`."""
     grids = [Grid(side, side - 1) for side in smart_resize(size_wh)]
 
-    def numbers(unit: Unit | None) -> list[int]:
-        return [grids[index % 2].number(share) for index, share in enumerate(shares_of(unit, size_wh))]
+    def write(kind: UnitKind, unit: Unit | None) -> Mapping[str, list[int]]:
+        shares = shares_of(unit, size_wh)
+        return {KEYS[kind]: [grids[index % 2].number(share) for index, share in enumerate(shares)]}
 
-    return write_list(parts, numbers)
+    return write_list(parts, write, KEYS)
 
 
 DIALECT = Dialect(

@@ -7,9 +7,11 @@ own encoder is not published; numbers are rounded to the nearest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import mark_of
-from vtinstruct.dialects._json_list import read_list, write_list
+from vtinstruct.dialects._furniture import Read, mark_of
+from vtinstruct.dialects._json_list import KEYS, keyed, read_list, write_list
 from vtinstruct.dialects._saying import numbers_of
 from vtinstruct.dialogue import Parts
 
@@ -18,12 +20,16 @@ GRID = Grid(1000, 1000)
 
 def read(spoken: Spoken) -> Heard:
     """The list's boxes and points."""
-    return read_list(spoken, lambda numbers: mark_of([GRID.share(number) for number in numbers], spoken.size_wh))
+
+    def place(numbers: Sequence[float]) -> Read:
+        return mark_of([GRID.share(number) for number in numbers], spoken.size_wh)
+
+    return read_list(spoken, keyed(KEYS, place), place)
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:
     """The list of an answer's boxes and points."""
-    return write_list(parts, lambda unit: numbers_of(unit, GRID, size_wh))
+    return write_list(parts, lambda kind, unit: {KEYS[kind]: numbers_of(unit, GRID, size_wh)}, KEYS)
 
 
 DIALECT = Dialect(

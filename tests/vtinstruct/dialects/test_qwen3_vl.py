@@ -82,6 +82,17 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     # a quote that is missing costs its own line alone
     ('[\n{"bbox_2d": [1, 2, 3, 4], "label": "a},\n{"bbox_2d": [5, 6, 7, 8], "label": "b"}\n]',
      '{"bbox_2d": [1, 2, 3, 4], "label": "a}{b|box|1}', [(5, 3, 7, 4)], ["unreadable"]),
+    # as Python prints it, which Qwen's notebook reads too: single quotes, a comma behind the last field, an apostrophe
+    ("[{'bbox_2d': [1, 2, 3, 4], 'label': 'dog'}]", "{dog|box|1}", [(1, 1, 3, 2)], []),
+    ('[{"bbox_2d": [1, 2, 3, 4], "label": "dog",}]', "{dog|box|1}", [(1, 1, 3, 2)], []),
+    (r"[{'bbox_2d': [1, 2, 3, 4], 'label': 'man\'s dog'}]", "{man's dog|box|1}", [(1, 1, 3, 2)], []),
+    # Python that is no literal is not run
+    ("[{'bbox_2d': [1, 2, 3, 2 + 2], 'label': 'dog'}]", "{'bbox_2d': [1, 2, 3, 2 + 2], 'label': 'dog'}", [], ["unreadable"]),
+    ("[{'bbox_2d': f(4), 'label': 'dog'}]", "{'bbox_2d': f(4), 'label': 'dog'}", [], ["unreadable"]),
+    # true is no number
+    ('[{"bbox_2d": [true, 2, 3, 4], "label": "a"}]', "{a|box|1}", [None], ["unreadable"]),
+    # another fence, and the end token
+    ('```JSON\n[{"bbox_2d": [1, 2, 3, 4], "label": "dog"}]\n```<|im_end|>', "{dog|box|1}", [(1, 1, 3, 2)], []),
     # a label with TRP's marks
     ('[{"bbox_2d": [1, 2, 3, 4], "label": "a <REF> dog"}]', "{a dog|box|1}", [(1, 1, 3, 2)], ["trp mark"]),
     # a label over two lines
