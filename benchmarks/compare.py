@@ -19,7 +19,7 @@ from benchmarks.intervals import Drawn, paired
 from benchmarks.page import render_page
 from benchmarks.remarks import remarks
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results
-from benchmarks.rows import read_rows, setting_of
+from benchmarks.rows import rows_of, setting_of
 from benchmarks.score import file_digest
 from benchmarks.scorer import MISSING, Interval
 from benchmarks.suites import suite_of
@@ -107,7 +107,7 @@ def _difference(first: Side, second: Side, resamples: int, seed: int) -> Differe
     values: list[float | None] = []
     intervals: list[Interval | None] = []
     for folder, results, result in (first, second):
-        rows, _, categories = read_rows(folder / result.rows)
+        rows, _, categories = rows_of(folder, result)
         engine = "official" if results.engine == "official" else "hotcoco"
         summary = scorer.summarize(rows, setting_of(categories, engine, resamples, seed))
         frames.append(rows)

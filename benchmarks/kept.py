@@ -3,6 +3,8 @@
 Beside the rows lies the digest of every answer's line that was read without a fault. A line with the same digest, scored by
 the same code against the same dataset by the same rules, has the same rows, and they are taken over unread. Faulty answers
 are always read again (their faults are to be told), and so are answers with depth maps (the map lies in another file).
+The digests stand with the seals of the row files that they were written with, and have one of their own: of a file that was
+changed, or that a scoring cut short left beside older digests, nothing is taken over.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -17,8 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +31,7 @@ from benchmarks.suites import Suite
 
 NAME = "answers.parquet"
 META = b"refvlm-bench-answers"
+SCHEMA = pl.Schema({"id": pl.String, "digest": pl.Binary})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +72,49 @@ def made_with(dataset: str, suites: Sequence[Suite], rules: str) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the digests were written with: `made` as their rows, `rows` the seals of the row files by name, `seal` of it all."""
+
+    made: str
+    rows: dict[str, str]
+    seal: str
+
+
+def _seal(made: str, rows: Mapping[str, str], ids: Sequence[str], digests: Sequence[bytes]) -> str:
+    """SHA-256 of everything in the file."""
+    said = json.dumps([made, rows, ids, digests], sort_keys=True, default=bytes.hex)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 def read_kept(folder: Path, made: str) -> Kept:
     """What can be taken over from a folder of rows; nothing when it was made with something else, or is damaged."""
     path = folder / NAME
     if not path.is_file():
         return Kept()
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-    except (OSError, ValueError, pa.ArrowException):
-        return Kept()
-    if (table.schema.metadata or {}).get(META) != made.encode():
-        return Kept()
-    tables: dict[tuple[str, str, str], pl.DataFrame] = {}
-    try:
-        for file in sorted(folder.glob("*.parquet")):
-            if file.name != NAME:
-                rows, whose, _ = read_rows(file)
-                if whose.made_with == made:
-                    tables[whose.suite, whose.source, whose.split] = rows
-    except RowsError:
-        return Kept()  # a torn file: everything is scored anew
-    ids: dict[bytes, str] = dict(zip(table["digest"].to_pylist(), table["id"].to_pylist(), strict=True))
-    return Kept(ids, tables)
+        with pq.ParquetFile(path) as file:
+            said = msgspec.json.decode((file.schema_arrow.metadata or {}).get(META, b""), type=_Said)
+            columns = cast(pl.DataFrame, pl.from_arrow(file.read()))
+        if columns.schema != SCHEMA or said.made != made:
+            return Kept()
+        ids, digests = columns["id"].to_list(), columns["digest"].to_list()
+        if said.seal != _seal(made, said.rows, ids, digests):
+            return Kept()
+        read = [read_rows(folder / name, seal) for name, seal in said.rows.items()]
+    except (OSError, ValueError, pa.ArrowException, RowsError):
+        return Kept()  # a torn or a changed file: everything is scored anew
+    tables = {(whose.suite, whose.source, whose.split): rows for rows, whose, _ in read}
+    return Kept(dict(zip(digests, ids, strict=True)), tables)
 
 
-def write_kept(folder: Path, made: str, digests: Mapping[str, bytes]) -> None:
-    """Write the digests, whole or not at all; after the rows, so that they never promise what is not there."""
+def write_kept(folder: Path, made: str, digests: Mapping[str, bytes], seals: Mapping[str, str]) -> None:
+    """Write the digests, whole or not at all; after the rows, whose `seals` (by file name) they stand with."""
     order = sorted(digests)
-    columns = pl.DataFrame({"id": order, "digest": [digests[i] for i in order]}, {"id": pl.String, "digest": pl.Binary})
-    table: Any = columns.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata({META: made})
+    hashes = [digests[id_] for id_ in order]
+    columns = pl.DataFrame({"id": order, "digest": hashes}, SCHEMA)
+    said = msgspec.json.encode(_Said(made, dict(sorted(seals.items())), _seal(made, seals, order, hashes)))
+    table: Any = columns.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata({META: said})
     temporary = folder / f".{NAME}.part"
-    pq.write_table(table, temporary, compression="lz4", write_page_checksum=True)
+    pq.write_table(table, temporary, compression="lz4")
     temporary.replace(folder / NAME)

@@ -14,7 +14,7 @@ import polars as pl
 from benchmarks.answers import SHOWN_FAULTS
 from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
-from benchmarks.rows import in_photo_order, read_rows, setting_of, write_rows
+from benchmarks.rows import in_photo_order, rows_of, setting_of, write_rows
 from benchmarks.score import joint_digest, with_word_lists
 from benchmarks.scorer import Engine
 from benchmarks.suites import suite_of
@@ -43,7 +43,8 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
 
 def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: Path) -> SuiteResult:
     result = parts[0].suites[index]
-    read = [read_rows(folder / part.suites[index].rows) for folder, part in zip(folders, parts, strict=True)]
+    read = [rows_of(folder, part.suites[index]) for folder, part in zip(folders, parts, strict=True)]
+    _, whose, categories = read[0]
     answered = [rows.filter(pl.col("state") != "missing") for rows, _, _ in read]
     together = pl.concat(answered)
     twice = together.filter(pl.col("id").is_duplicated())
@@ -54,8 +55,7 @@ def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: P
     everything = pl.concat([rows for rows, _, _ in read])
     silent = everything.filter(~pl.col("id").is_in(together["id"].to_list())).unique("id", keep="first")
     rows = in_photo_order(pl.concat([together, silent]))
-    _, whose, categories = read[0]
-    write_rows(out / result.rows, rows, whose, categories)
+    seal = write_rows(out / result.rows, rows, whose, categories)
     options, engine = parts[0].options, parts[0].engine
     chosen: Engine = "official" if engine == "official" else "hotcoco"
     setting = setting_of(categories, chosen, options["resamples"], options["seed"], options.get("phrases", "exact"))
@@ -64,7 +64,7 @@ def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: P
     states = Counter(rows["state"].to_list())
     return replace(
         result, n=rows.height, missing=states["missing"], invalid=states["invalid"], numbers=summary.numbers,
-        intervals=plain_intervals(summary.intervals), details=summary.details,
+        intervals=plain_intervals(summary.intervals), details=summary.details, rows_sha256=seal,
     )  # fmt: skip
 
 

@@ -30,7 +30,8 @@ class ResultsError(Exception):
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
     """One suite on one source and split. `n` samples, of which `missing` had no answer and `invalid` a faulty one; both
-    are in the numbers. `rows` names the Parquet file of its rows, relative to the result file."""
+    are in the numbers. `rows` names the Parquet file of its rows, relative to the result file, and `rows_sha256` is the seal
+    of that file ("": an older version's, without one)."""
 
     suite: str
     version: int
@@ -47,6 +48,7 @@ class SuiteResult:
     intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     rows: str = ""
+    rows_sha256: str = ""
 
     @property
     def key(self) -> tuple[str, int, str, str]:

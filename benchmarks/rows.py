@@ -1,7 +1,8 @@
 """Rows on disk: one Parquet file a suite, source and split, which alone is enough for a new summary.
 
 Beside the rows it holds, as metadata, which suite they are of and the classes of their source, so that neither the model nor
-the dataset nor the predictions are needed again.
+the dataset nor the predictions are needed again. Whoever names such a file keeps its seal, the SHA-256 of its bytes, and
+nothing is read from a file that has another: types and ranges do not tell a changed number from a true one.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -10,12 +11,13 @@ the dataset nor the predictions are needed again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import msgspec
 import polars as pl
@@ -23,12 +25,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.phrases import EXACT, Rule
-from benchmarks.scorer import COMMON, Engine, Setting, State, vocabulary_of
+from benchmarks.results import SuiteResult
+from benchmarks.scorer import Engine, Setting, vocabulary_of
 from benchmarks.suites import SuiteError, suite_named
 from vtinstruct.record import Category
 
 META = b"refvlm-bench"
 VERSION = 2
+GROUP = 500  # rows written at once
 
 
 class RowsError(Exception):
@@ -37,36 +41,57 @@ class RowsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """What a file of rows is of. `made_with` says which code, dataset and rules they came from: rows of equal `made_with`
-    say the same of the same answer to the same sample."""
+    """What a file of rows is of."""
 
     suite: str
     suite_version: int
     source: str
     split: str
-    made_with: str = ""
 
 
-def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping[int, Category]) -> None:
-    """Write the file whole or not at all."""
+def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping[int, Category]) -> str:
+    """Write the file whole or not at all; its seal."""
     said = {"version": VERSION, **asdict(whose), "categories": [asdict(category) for category in categories.values()]}
-    table: Any = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    table = table.replace_schema_metadata({META: json.dumps(said, ensure_ascii=False, sort_keys=True)})
-    words: Any = [f.name for f in table.schema if pa.types.is_large_string(f.type)]
+    schema: Any = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    schema = schema.with_metadata({META: json.dumps(said, ensure_ascii=False, sort_keys=True)})
+    words: Any = [f.name for f in schema if pa.types.is_large_string(f.type)]
     temporary = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     # LZ4 would save a third of the file, and take two thirds of the time of writing
-    pq.write_table(
-        table, temporary, compression="none", row_group_size=500, use_dictionary=words, write_statistics=False,
-        write_page_checksum=True,
-    )  # fmt: skip
+    with pq.ParquetWriter(temporary, schema, compression="none", use_dictionary=words, write_statistics=False) as file:
+        for start in range(0, rows.height, GROUP):
+            group = rows.slice(start, GROUP).rechunk()  # where chunks end shows in the bytes
+            file.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    with temporary.open("rb") as file:
+        seal = hashlib.file_digest(file, "sha256").hexdigest()
     temporary.replace(path)
+    return seal
 
 
-def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
-    """Rows, whose they are, and the classes of their source. Raises `RowsError`."""
+def rows_of(folder: Path, result: SuiteResult) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
+    """The rows of one result in a folder, with whose they are and the classes of their source. Raises `RowsError`."""
+    path = folder / result.rows
+    if not result.rows_sha256:
+        raise RowsError(
+            f"{path}: its results.json keeps no seal of it, as older versions did; score the predictions again"
+        )
+    rows, whose, categories = read_rows(path, result.rows_sha256)
+    if (whose.suite, whose.suite_version, whose.source, whose.split) != result.key:
+        raise RowsError(
+            f"{path} holds rows of {whose.suite} {whose.source} {whose.split}; those of its result are right"
+        )
+    return rows, whose, categories
+
+
+def read_rows(path: Path, seal: str) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
+    """Rows, whose they are, and the classes of their source. Raises `RowsError`, also when the file's seal is another."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        data = path.read_bytes()  # once: what is read is what was looked at
+        if hashlib.sha256(data).hexdigest() != seal:
+            raise RowsError(
+                f"{path} was changed after it was scored (its SHA-256 is another); score the predictions again"
+            )
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
             said: Any = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
             rows = cast(pl.DataFrame, pl.from_arrow(file.read()))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -84,7 +109,7 @@ def read_rows(path: Path) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:
 
 
 def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
-    """Rows that are not their scorer's: another version's, or a damaged file's."""
+    """Rows that are not their scorer's, but another version's."""
     try:
         suite = suite_named(whose.suite)
     except SuiteError as error:
@@ -95,10 +120,6 @@ def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
         raise RowsError(
             f"{path}: columns {', '.join(names) or 'in another order'} are not those of {suite.name}; score again"
         )
-    empty = [name for name in COMMON if rows[name].null_count()]
-    strange = rows.filter(~pl.col("state").is_in(list(get_args(State))))
-    if empty or strange.height or not rows["quality"].is_finite().all() or rows["id"].is_duplicated().any():
-        raise RowsError(f"{path}: rows without id, photo, state or quality, or of one sample twice; score again")
 
 
 def setting_of(

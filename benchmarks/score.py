@@ -24,7 +24,7 @@ from benchmarks.kept import Kept, made_with, read_kept, write_kept
 from benchmarks.meteor import PACKAGE, data_version
 from benchmarks.phrases import rule_of
 from benchmarks.results import Results, SuiteResult
-from benchmarks.rows import read_rows, setting_of
+from benchmarks.rows import rows_of, setting_of
 from benchmarks.scorer import Engine
 from benchmarks.shares import Common, Options, key_of, stretches, summarizer, summarizer_alone, sweeper, sweeper_alone
 from benchmarks.suites import Suite, suite_of, suites_for
@@ -54,7 +54,7 @@ def _scored(
     whichs = tuple(truths.whichs())
     suites = suites_for(sorted({task for task, _, _ in whichs}), options.suites)
     made = made_with(dataset.hash, suites, rule_of(options.phrases).name)
-    common = Common(dataset.root, options, whichs, out, made)
+    common = Common(dataset.root, options, whichs, out)
     kept = read_kept(out / "rows", made)
     ids = _reusable(kept, suites, truths)
     swept = Swept()
@@ -76,7 +76,7 @@ def _scored(
             swept.drafts.setdefault(key, []).append(taken.select(list(found[key].scorer.schema)))
     works = ((key, swept.drafts.pop(key)) for key in found)  # held by whoever sums them up
     results = crew.share(summarizer_alone, common, works, len(found), summarizer(common, dataset, crew))
-    write_kept(out / "rows", made, swept.digests)
+    write_kept(out / "rows", made, swept.digests, {Path(one.rows).name: one.rows_sha256 for one in results})
     order = {suite.name: index for index, suite in enumerate(suites)}
     results.sort(key=lambda result: (order[result.suite], result.source, result.split))
     return _results(header, paths, dataset, options, swept.intake, results)
@@ -122,7 +122,8 @@ def _results(
     digests = sorted(file_digest(path) for path in paths)
     versions = {
         "vtinstruct": VERSION, "python": platform.python_version(), "polars": importlib.metadata.version("polars"),
-        "numpy": importlib.metadata.version("numpy"), **engine_versions(options.engine),
+        "numpy": importlib.metadata.version("numpy"), "pyarrow": importlib.metadata.version("pyarrow"),
+        **engine_versions(options.engine),
         **{f"model:{name}": str(version) for name, version in header.versions.items()},
     }  # fmt: skip
     said: dict[str, Any] = asdict(options) | {"phrases": rule_of(options.phrases).name}
@@ -160,7 +161,7 @@ def rescore(results: Results, folder: Path) -> Results:
     engine: Engine = "official" if results.engine == "official" else "hotcoco"
     for result in results.suites:
         suite = suite_of(result.suite, result.task)
-        rows, _, categories = read_rows(folder / result.rows)
+        rows, _, categories = rows_of(folder, result)
         setting = setting_of(
             categories,
             engine,

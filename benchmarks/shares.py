@@ -44,13 +44,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every work of one scoring needs to know. `made` is what rows are made with (`kept.made_with`)."""
+    """What every work of one scoring needs to know."""
 
     root: Path
     options: Options
     whichs: tuple[Which, ...]
     out: Path
-    made: str
 
     def suites(self) -> tuple[Suite, ...]:
         """The scored suites, in table order."""
@@ -163,7 +162,7 @@ def _summarize(common: Common, suite: Suite, key: Key, drafts: list[pl.DataFrame
     drafts.clear()  # the second copy of everything
     rows = scorer.finished(rows)
     path = common.out / "rows" / f"{suite.name}.{source}.{split}.parquet"
-    write_rows(path, rows, Whose(suite.name, suite.version, source, split, common.made), setting.categories)
+    seal = write_rows(path, rows, Whose(suite.name, suite.version, source, split), setting.categories)
     summary = scorer.summarize(rows, setting)
     states = rows["state"].value_counts()
     counts = dict(zip(states["state"].to_list(), states["count"].to_list(), strict=True))
@@ -171,4 +170,5 @@ def _summarize(common: Common, suite: Suite, key: Key, drafts: list[pl.DataFrame
         suite.name, suite.version, suite.task, suite.scorer, source, split, suite.primary,
         suite.metric().higher_is_better, rows.height, counts.get("missing", 0), counts.get("invalid", 0),
         summary.numbers, plain_intervals(summary.intervals), summary.details, path.relative_to(common.out).as_posix(),
+        seal,
     )  # fmt: skip

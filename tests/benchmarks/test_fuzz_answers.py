@@ -73,7 +73,7 @@ def field(every_task_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fi
     assert {task for task, _, _ in truths.whichs()} == set(plugins.names("vtinstruct.tasks"))
     suites = suites_for(sorted({task for task, _, _ in truths.whichs()}))
     assert suites == SUITES
-    common = Common(every_task_data, options, tuple(truths.whichs()), path.parent, "")
+    common = Common(every_task_data, options, tuple(truths.whichs()), path.parent)
     tables = common.tables(dataset, path.parent)
     return Field(every_task_data, path, write_maps(path.parent), dataset, truths, tables)
 

@@ -49,13 +49,28 @@ def parts(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return Parts(data, (halves[0], halves[1]), (folders[0], folders[1]), folders[2], files)
 
 
+def with_another_value(rows: pl.DataFrame, random: Random) -> pl.DataFrame:
+    """One value of one row is another: a number that cannot be, or a list cut short."""
+    wire = rows.to_dicts()
+    row = random.choice(wire)
+    name = random.choice([name for name, value in row.items() if value not in ([], None)])
+    value = row[name]
+    if isinstance(value, list):
+        row[name] = value[:-1]
+    elif isinstance(value, str):
+        row[name] = value + "x"
+    else:
+        row[name] = -7 - value
+    return pl.DataFrame(wire, schema=rows.schema)
+
+
 def other_table(path: Path, random: Random) -> None:
-    """Rows of another schema, or with other rows in them, under their own metadata; or under a broken one."""
+    """Rows of another schema, or with other rows or another value in them, under their own metadata; or under a broken one."""
     table = pq.read_table(path)
     meta, rows = dict(table.schema.metadata or {}), pl.from_arrow(table)
     assert isinstance(rows, pl.DataFrame)
     name = random.choice(rows.columns)
-    match random.randrange(8):
+    match random.randrange(9):
         case 0:
             rows = rows.drop(name)
         case 1:
@@ -74,15 +89,17 @@ def other_table(path: Path, random: Random) -> None:
         case 6:
             key = random.choice(sorted(meta))
             meta[key] = written(changed(json.loads(meta[key]), random)) if key == b"refvlm-bench" else b"x"
-        case _:
+        case 7:
             rows = rows.select(sorted(rows.columns))
+        case _:
+            rows = with_another_value(rows, random)
     pq.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata(meta), path)
 
 
-def break_one(parts: Parts, random: Random, rewritten: bool) -> None:
-    """Any byte of a file, any field of a result; `rewritten`: tables too, as another program would write them."""
+def break_one(parts: Parts, random: Random) -> Path:
+    """Any byte of a file, any field of a result, any table as another program would write it; the file."""
     path = random.choice(sorted(parts.files))
-    if path.suffix == ".parquet" and rewritten and random.random() < 0.6 and path.name != "answers.parquet":
+    if path.suffix == ".parquet" and random.random() < 0.6 and path.name != "answers.parquet":
         other_table(path, random)
     elif path.suffix == ".json" and random.random() < 0.8:
         wire = json.loads(parts.files[path])
@@ -97,6 +114,7 @@ def break_one(parts: Parts, random: Random, rewritten: bool) -> None:
         path.write_bytes(written(wire))
     else:
         path.write_bytes(random.choice(BYTES)(parts.files[path], random))
+    return path
 
 
 def command(name: str, parts: Parts, out: Path) -> Done:
@@ -123,13 +141,21 @@ def command(name: str, parts: Parts, out: Path) -> Done:
             )
 
 
+def read_by(name: str, parts: Parts) -> tuple[Path, ...]:
+    """The folders whose rows a command reads."""
+    return {"merge": parts.folders, "compare": (parts.whole, parts.folders[0])}.get(name, ())
+
+
 def one_case(name: str, seed: int, parts: Parts, tmp: Path) -> str:
     """Break a file, run a command, mend it; how it ended."""
     random, out = Random(f"{name} {seed}"), tmp / "place" / "out"
     shutil.rmtree(tmp / "place", ignore_errors=True)
     (tmp / "place").mkdir(parents=True)
     try:
-        break_one(parts, random, name != "score")
+        path = break_one(parts, random)
+        changed_rows = (
+            path.parent.name == "rows" and path.name != "answers.parquet" and path.read_bytes() != parts.files[path]
+        )
         done = command(name, parts, out)
         assert "Traceback" not in done.output
         if name == "score":  # what was kept is no input: it is left alone or used, and the result is the same
@@ -141,6 +167,9 @@ def one_case(name: str, seed: int, parts: Parts, tmp: Path) -> str:
             assert done.stderr.startswith("refvlm-bench: ")
             assert done.stderr.count("\n") == 1
             return "refused"
+        assert not (changed_rows and any(path.is_relative_to(folder) for folder in read_by(name, parts))), (
+            "changed rows were taken"
+        )
         if name == "merge":
             read_results(out)
         return "taken"

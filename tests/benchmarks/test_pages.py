@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import results as results_module
@@ -126,31 +124,6 @@ def test_results_that_do_not_fit_are_refused_by_every_reader(
         assert done.exit_code == 2, done.output
         assert re.search(words, done.stderr)
         assert done.stderr.count("\n") == 1
-
-
-def test_rows_of_another_schema_or_damaged_on_disk_are_refused_and_scored_anew(data: Path, tmp_path: Path) -> None:
-    predictions = perfect(data, tmp_path / "p.jsonl")
-    run = tmp_path / "run"
-    assert score(predictions, data, run, "--suite", "det").exit_code == 0
-    before = (run / "results.json").read_bytes()
-    (path,) = (run / "rows").glob("det.*.parquet")
-    whole = path.read_bytes()
-    table = pq.read_table(path)
-    names = [name if name != "photo" else "photos" for name in table.column_names]
-    renamed = table.rename_columns(names).replace_schema_metadata(table.schema.metadata)
-    again = pa.concat_tables([table, table])
-    flipped = bytearray(whole)
-    flipped[whole.index(b"coco") + 1] ^= 1  # in a page: without its checksum another sample's name
-    for content, words in (
-        (renamed, "columns photo, photos are not those"),
-        (again, "of one sample twice"),
-        (flipped, "cannot be read"),
-    ):
-        path.write_bytes(content) if isinstance(content, bytearray) else pq.write_table(content, path)
-        done = bench("compare", run, run)
-        assert (done.exit_code, words in done.stderr) == (2, True), done.output
-        assert score(predictions, data, run, "--suite", "det").exit_code == 0
-        assert (run / "results.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
