@@ -23,7 +23,7 @@ from benchmarks.scorer import answered_turn
 from benchmarks.truths import Truths
 from vtinstruct import plugins
 from vtinstruct.answer_lines import MAX_UNITS, Fault, Prediction, lines_of
-from vtinstruct.dialect import UNNAMED, Dialect, Spoken
+from vtinstruct.dialect import UNNAMED, Dialect, Spoken, hear
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.prediction import Header, PredictionsError, PredictionsWriter
 from vtinstruct.task import Task
@@ -109,7 +109,7 @@ def _predictions(
         except LineError as error:
             left_out(error.args[0], number, error.args[1])
             continue
-        heard = dialect.read(spoken)
+        heard = hear(dialect, spoken)
         if len(heard.references) > MAX_UNITS:
             left_out("too many marks", number, f"{len(heard.references)} marks; at most {MAX_UNITS} are right")
             continue

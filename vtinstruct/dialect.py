@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vtinstruct import plugins
 from vtinstruct.dialogue import Parts, Reference, Triplet
@@ -26,6 +26,7 @@ from vtinstruct.units import Unit, UnitKind
 
 ROOM = "vtinstruct.dialects"
 UNNAMED = "object"  # what a mark without words of its own is called where nothing was asked for by name
+THINKING, THOUGHT = "<think>", "</think>"
 TEXT_FAULTS: Mapping[str, str] = {
     "truncated": "the text ends inside an element, which is dropped",
     "unreadable": "a mark of the dialect, or a box in another's form, cannot be read; it stays as words, or has nothing decoded",
@@ -147,6 +148,15 @@ class Dialect:
     render: Callable[[Parts, SizeWH], str]
     forms: tuple[str, ...] = ()
     beside: bool = False
+
+
+def hear(dialect: Dialect, spoken: Spoken) -> Heard:
+    """What a model's answer says, without what it thought before: up to the last `</think>`, or all behind a `<think>` that the
+    length limit cut off. Boxes it thought of are no answers."""
+    _, ended, answer = spoken.text.rpartition(THOUGHT)
+    if not ended and answer.lstrip().startswith(THINKING):
+        return Heard((), ("truncated",))
+    return dialect.read(replace(spoken, text=answer.lstrip()) if ended else spoken)
 
 
 def dialects() -> tuple[Dialect, ...]:

@@ -2,7 +2,8 @@
 
 A row has `answer` (the model's words), `gt_bbox` (x0, y0, x1, y1 in pixels) and `hw` (the photo's height and width); a JSON list
 or JSON lines. The answers are read by the model's dialect (`vtinstruct/dialects`), as `refvlm-bench convert` does; `input_wh` in
-a row is the size of the picture as the model got it, where a dialect counts its pixels. `Acc@.5` is the scripts' "Precision @ 1".
+a row is the size of the picture as the model got it, where a dialect counts its pixels, and `form` one of its ways of reading.
+`Acc@.5` is the scripts' "Precision @ 1".
 Sources: github.com/QwenLM/Qwen-VL `eval_mm/evaluate_grounding.py`; github.com/OpenGVLab/InternVL
 `internvl_chat/eval/refcoco/evaluate_grounding.py`.
 """
@@ -20,7 +21,7 @@ from benchmarks.official._files import OfficialError, lines_or_list, numbers_of
 from benchmarks.official._table import Table
 from benchmarks.plain import REACH
 from benchmarks.scorers.rec import accuracies
-from vtinstruct.dialect import Dialect, Spoken
+from vtinstruct.dialect import Dialect, Spoken, hear
 from vtinstruct.geometry import box_iou
 from vtinstruct.units import Box
 
@@ -39,7 +40,7 @@ def rec(results: Path, dialect: Dialect) -> Table:
             raise OfficialError(
                 f"{where} has gt_bbox {true}; x0, y0, x1, y1 in pixels of the photo, the end behind the beginning, are right"
             )
-        heard = dialect.read(_spoken(row, where))
+        heard = hear(dialect, _spoken(row, where, dialect))
         faults.update(heard.reasons)
         found = [one.unit for triplet in heard.triplets() if triplet.kind == "box" for one in triplet.references]
         boxes[number] = len(found)
@@ -59,14 +60,18 @@ def rec(results: Path, dialect: Dialect) -> Table:
     )
 
 
-def _spoken(row: dict[str, Any], where: str) -> Spoken:
+def _spoken(row: dict[str, Any], where: str, dialect: Dialect) -> Spoken:
     answer = row.get("answer")
     if not isinstance(answer, str):
         raise OfficialError(f"{where} has answer {answer!r:.60}; a text is right")
+    form = row.get("form", "")
+    if form and form not in dialect.forms:
+        raise OfficialError(
+            f"{where} has form {form!r:.40}; of {dialect.name}, {', '.join(dialect.forms) or 'none'} is right"
+        )
     height, width = _size(row, "hw", where)
-    return Spoken(
-        answer, (width, height), wanted="box", input_wh=_size(row, "input_wh", where) if "input_wh" in row else None
-    )
+    input_wh = _size(row, "input_wh", where) if "input_wh" in row else None
+    return Spoken(answer, (width, height), wanted="box", input_wh=input_wh, form=form)
 
 
 def _size(row: dict[str, Any], field: str, where: str) -> tuple[int, int]:

@@ -86,6 +86,18 @@ def test_the_command_says_what_could_not_be_read(tmp_path: Path) -> None:
     assert rec(path, dialect_named("qwen2_5_vl")).numbers["mIoU"] == pytest.approx(1.0)
 
 
+def test_a_row_names_its_way_of_reading_and_thoughts_are_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    row = {"answer": "the dog [1, 3, 250, 999].", "gt_bbox": [0, 1, 83, 499], "hw": [500, 333]}
+    path.write_text(json.dumps([row | {"form": "pixels"}, row]))  # 1.0, and a little less
+    assert 0.99 < (rec(path, dialect_named("ferret")).numbers["mIoU"] or 0) < 1
+    path.write_text(json.dumps([row | {"form": "pixels", "answer": f"<think>[0, 0, 9, 9]</think>{row['answer']}"}]))
+    assert rec(path, dialect_named("ferret")).numbers["mIoU"] == 1
+    path.write_text(json.dumps([row | {"form": "boxes"}]))
+    with pytest.raises(OfficialError, match="form 'boxes'; of ferret, pixels is right"):
+        rec(path, dialect_named("ferret"))
+
+
 def test_no_rows_have_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text("[]")

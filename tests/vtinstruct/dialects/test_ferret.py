@@ -42,3 +42,10 @@ def test_answers(text: str, parts: str, units: list[Any], faults: list[str]) -> 
 def test_training_text_is_rounded_down() -> None:
     dogs = Triplet("dogs", "box", (Reference(Box((1.9, 1.0, 3.0, 2.4))), Reference(Box((0.0, 0.0, 1000.0, 500.0)))))
     assert dialect_named("ferret").render((dogs, "."), (1000, 500)) == "dogs [1, 2, 3, 4] [0, 0, 1000, 1000]."
+
+
+def test_boxes_are_cut_to_whole_pixels_where_that_is_asked_for() -> None:
+    text = "a man [1, 3, 250, 999] and a dog [9, 9, 1, 9] and [1, 2, 99999999999, 4]"
+    assert heard("ferret", text, (333, 500), form="pixels")[1] == [(0, 1, 83, 499), None, None]
+    assert heard("ferret", "[29, 0, 100, 100]", (100, 100), form="pixels")[1] == [(2, 0, 10, 10)]
+    assert heard("ferret", "[29, 0, 100, 100]", (1000, 1000), form="pixels")[1] == [(29, 0, 100, 100)]
