@@ -22,6 +22,7 @@ from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Rle, UnitError,
 MAX_UNITS = 100_000  # in one answer; more is a fault of the writer, not an answer
 MAX_FAULTS = 100
 MAX_LINE = 1 << 28  # bytes; a longer line is skipped without being held
+READ_AHEAD = 1 << 16  # bytes; the usual eight thousand would cut most lines of masks in pieces
 # The reasons that are counted here and where ids are known: a file may not say them of its own answers, or counts would
 # not add up.
 OURS = frozenset(
@@ -66,7 +67,7 @@ def lines_of(
 ) -> Iterator[tuple[int, bytes]]:
     """The lines that begin in bytes `start` to `stop` of a file, with their numbers from `first`; blank ones left out.
     A line of more than `MAX_LINE` bytes is reported and skipped."""
-    with path.open("rb") as file:
+    with path.open("rb", READ_AHEAD) as file:
         file.seek(start)
         at, number = start, first
         while stop is None or at < stop:
