@@ -1,5 +1,5 @@
-"""Scores of whole pictures beside the originals' way, equal numbers first: panoptic id pictures as files and as a predictions
-file, and the matching of grounded captions' masks.
+"""Scores of whole pictures beside the originals' way, equal numbers first: panoptic id pictures as files (beside a fast engine
+too) and as a predictions file, and the matching of grounded captions' masks.
 
     pytest -m perf tests/perf/test_picture_scores_perf.py --benchmark-enable -s
 """
@@ -97,6 +97,15 @@ def original(paths: list[Path]) -> tuple[float, Any]:
     return seconds(lambda: panoptic(*paths, engine="official"), rounds=1)
 
 
+def by_hotcoco(paths: list[Path]) -> Any:
+    """The numbers of all classes by hotcoco, which tells sums of IoU and no single one."""
+    from hotcoco.panoptic import PanopticEval
+
+    evaluator: Any = PanopticEval(*map(str, paths))
+    evaluator.evaluate()
+    return evaluator.results()["All"]
+
+
 @pytest.mark.perf
 @pytest.mark.parametrize("classes", [CLASSES, 4])
 def test_panoptic_pictures(classes: int, tmp_path: Path, benchmark: Any) -> None:
@@ -106,12 +115,15 @@ def test_panoptic_pictures(classes: int, tmp_path: Path, benchmark: Any) -> None
     fast, ours = benchmark.pedantic(lambda: seconds(lambda: panoptic(*paths)), rounds=1)
     assert (ours.numbers, ours.classes) == (theirs.numbers, theirs.classes)
     assert 0.2 < ours.numbers["PQ"] < 0.98
-    said(benchmark, f"{PICTURES} pairs of pictures, {classes} classes", fast, slow)
+    engine, group = seconds(lambda: by_hotcoco(paths))
+    assert group["pq"] == pytest.approx(ours.numbers["PQ"], abs=1e-12)
+    said(benchmark, f"{PICTURES} pairs of pictures, {classes} classes", fast, panopticapi=slow, hotcoco=engine)
 
 
-def said(benchmark: Any, what: str, fast: float, slow: float) -> None:
-    benchmark.extra_info.update(ours_s=fast, panopticapi_s=slow, times_faster=slow / fast)
-    print(f"\n{what}: ours {fast:.2f} s, panopticapi {slow:.2f} s, {slow / fast:.1f} times")
+def said(benchmark: Any, what: str, fast: float, **peers: float) -> None:
+    benchmark.extra_info.update(ours_s=fast, peers_s=peers, times_faster={n: slow / fast for n, slow in peers.items()})
+    beside = "".join(f", {name} {slow:.2f} s ({slow / fast:.1f} times)" for name, slow in peers.items())
+    print(f"\n{what}: ours {fast:.2f} s{beside}")
 
 
 @pytest.mark.perf
@@ -135,7 +147,7 @@ def test_panoptic_predictions(tmp_path: Path, benchmark: Any) -> None:
     assert {n: ours.suites[0].numbers[n] for n in ("PQ", "SQ", "RQ")} == {
         n: theirs.numbers[n] for n in ("PQ", "SQ", "RQ")
     }
-    said(benchmark, f"a predictions file of {PICTURES} photos", fast, slow)
+    said(benchmark, f"a predictions file of {PICTURES} photos", fast, panopticapi=slow)
 
 
 def answers_of(path: Path, folder: Path) -> list[tuple[str, list[Any]]]:
