@@ -62,6 +62,7 @@ def rule_of(said: str) -> Rule:
     return Rule(name, (_synonyms if kind == "synonyms" else _vectors)(path, data))
 
 
+@lru_cache(1 << 14)  # a set's answers say a few names again and again
 def normal(name: str) -> str:
     """Case and runs of white space (and `_`) do not matter."""
     return " ".join(name.replace("_", " ").casefold().split())

@@ -51,7 +51,7 @@ class Whose:
 
 def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping[int, Category]) -> str:
     """Write the file whole or not at all; its seal."""
-    said = {"version": VERSION, **asdict(whose), "categories": [asdict(category) for category in categories.values()]}
+    said = {"version": VERSION, **asdict(whose), "categories": msgspec.to_builtins(list(categories.values()))}
     schema: Any = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     schema = schema.with_metadata({META: json.dumps(said, ensure_ascii=False, sort_keys=True)})
     words: Any = [f.name for f in schema if pa.types.is_large_string(f.type)]
