@@ -122,10 +122,12 @@ def register(app: typer.Typer) -> None:
     def gqa_command(
         questions: Annotated[Path, typer.Argument(help="*_questions.json")],
         predictions: Annotated[Path, typer.Argument(help="rows of `questionId` and `prediction`")],
+        choices: Annotated[Path | None, typer.Option("--choices", help="*_choices.json: validity and plausibility")] = None,
+        consistency: Annotated[bool, typer.Option("--consistency", help="of *_all_questions.json, all of them answered")] = False,
         classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """Accuracy of GQA answers, as its eval.py counts them."""
-        show(gqa(questions, predictions), classes, as_json)
+        show(gqa(questions, predictions, choices, consistency), classes, as_json)
 
     @app.command("pope")
     def pope_command(

@@ -1,10 +1,14 @@
 """GQA's questions and answers, scored as its `eval.py` does.
 
-Questions are `*_questions.json` (an object by question id), answers rows of `questionId` and `prediction`. Balanced questions
-count, an answer is right letter by letter. The original refuses a file that misses a balanced question; here it counts as wrong,
-and is said. Its validity, plausibility, consistency and grounding are not computed: they need its choices, answers to
-unbalanced questions, and attention maps. Source: Hudson & Manning, CVPR 2019, section 4.4;
-cs.stanford.edu/people/dorarad/gqa/evaluate.html.
+Questions are `*_questions.json` (an object by question id, or a folder of such files), answers rows of `questionId` and
+`prediction`. Balanced questions count, an answer is right letter by letter. The original refuses a file that misses an answer;
+here it counts as wrong, and is said.
+
+With `*_choices.json` (by question id `valid` and `plausible` answers) there are validity and plausibility; with `consistency`,
+which needs `*_all_questions.json` and answers to all of them, the mean over right answers of how many of the questions that
+follow from them (`entailed`) are answered right too. Where the original has no choices or nothing to be consistent with, it
+prints 0; here it is null. Its grounding is not computed: it needs a model's attention maps. Source: Hudson & Manning, CVPR 2019,
+section 4.4; cs.stanford.edu/people/dorarad/gqa/evaluate.html.
 """
 
 from __future__ import annotations
@@ -20,15 +24,21 @@ from benchmarks.official._table import Table
 from benchmarks.scorers._vqa_words import same_answer
 
 Groups = Mapping[tuple[str, str], Sequence[float]]  # right or wrong, by the kind of a type and its name
+Questions = Mapping[str, Mapping[str, Any]]  # by id
 TYPES = ("structural", "semantic")
+POSSIBLE = {"validity": "valid", "plausibility": "plausible"}
+UNCOUNTED = ("exist", "query: name", "choose name")
 
 
-def gqa(questions: Path, predictions: Path) -> Table:
-    """Accuracy of the balanced questions, of binary and open ones, and the distance of the distributions. Raises
-    `OfficialError`."""
-    asked, said = _asked(questions), _said(predictions)
-    unknown = len(said.keys() - asked.keys())
-    asked = {id_: row for id_, row in asked.items() if row["isBalanced"]}
+COMMON = ("color", "material", "shape")  # what `choices` is not asked for: the original has a list of its own
+
+
+def gqa(questions: Path, predictions: Path, choices: Path | None = None, consistency: bool = False) -> Table:
+    """Accuracy of the balanced questions, of binary and open ones, the distance of the distributions, and where asked for
+    validity, plausibility and consistency. Raises `OfficialError`."""
+    every, said = _asked(questions), _said(predictions)
+    unknown = len(said.keys() - every.keys())
+    asked = {id_: row for id_, row in every.items() if row["isBalanced"]}
     answers = {id_: said.get(id_) for id_ in asked}
     right = {id_: float(answers[id_] == row["answer"]) for id_, row in asked.items()}
     spelled = [
@@ -38,7 +48,7 @@ def gqa(questions: Path, predictions: Path) -> Table:
     groups: dict[tuple[str, str], list[float]] = {}
     for id_, row in asked.items():
         kinds = {"answer": "open" if row["types"]["structural"] == "query" else "binary"}
-        for by, name in (kinds | {by: row["types"][by] for by in TYPES}).items():
+        for by, name in (kinds | {by: row["types"][by] for by in TYPES} | _lengths(row)).items():
             groups.setdefault((by, str(name)), []).append(right[id_])
     numbers = {
         "accuracy": _mean(right.values()), "accuracy[one spelling]": _mean(spelled),
@@ -47,11 +57,81 @@ def gqa(questions: Path, predictions: Path) -> Table:
     }  # fmt: skip
     missing = sum(answer is None for answer in answers.values())
     notes = [f"{len(asked)} balanced questions; {missing} have no answer, and count as wrong"]
+    if choices is not None:
+        numbers |= _possible(_choices(choices, asked, questions), asked, answers)
+    if consistency:
+        numbers["consistency"] = _consistency(every, said, questions)
+        left = sum(id_ not in said for id_ in every)
+        notes.append(f"{left} of all {len(every)} questions have no answer, and count as wrong for the consistency")
     if unknown:
         notes.append(f"{unknown} answers are to questions that are not in {questions}")
     return Table(
         "GQA", numbers, _classes(groups), tuple(notes), {"vt-instruct": importlib.metadata.version("vt-instruct")}
     )
+
+
+def _lengths(row: Mapping[str, Any]) -> dict[str, str]:
+    """How many words a question has, and how many steps of reasoning lead to its answer (the last, which asks for a name or
+    whether something is there, is none)."""
+    found: dict[str, str] = {}
+    if isinstance(row.get("question"), str):
+        found["words"] = f"{len(row['question'].split()):02d}"
+    if "semantic" in row:
+        said = [f"{step['operation']}: {step['argument']}" for step in row["semantic"]]
+        found["steps"] = str(sum(not any(name in one for name in UNCOUNTED) for one in said))
+    return found
+
+
+def _possible(
+    choices: Mapping[str, Mapping[str, Sequence[str]]], asked: Questions, answers: Mapping[str, str | None]
+) -> dict[str, float | None]:
+    """The shares of answers that could be given to their question at all, and that make sense in the world."""
+    found: dict[str, float | None] = {}
+    for name, field in POSSIBLE.items():
+        groups = {id_: COMMON if "Common" in asked[id_]["types"]["detailed"] else choices[id_][field] for id_ in asked}
+        found[name] = _mean(float(answers[id_] in groups[id_]) for id_ in asked)
+    return found
+
+
+def _consistency(every: Questions, said: Mapping[str, str], path: Path) -> float | None:
+    """The mean over balanced questions that are answered right of the share of those right that follow from them."""
+    means: list[float] = []
+    for id_, row in every.items():
+        if not row["isBalanced"]:
+            continue
+        follow = _entailed(row, id_, every, path)
+        if follow and said.get(id_) == row["answer"]:
+            right = [float(said.get(one) == every[one]["answer"]) for one in follow]
+            means.append(sum(right) / len(right))
+    return _mean(means)
+
+
+def _entailed(row: Mapping[str, Any], id_: str, every: Questions, path: Path) -> list[str]:
+    named = row.get("entailed")
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in cast(list[Any], named)):
+        raise OfficialError(f"{path}: question {id_!r:.40} has entailed {named!r:.60}; a list of question ids is right")
+    follow = [one for one in cast(list[str], named) if one != id_]
+    for one in follow:
+        if one not in every:
+            raise OfficialError(
+                f"{path}: question {id_!r:.40} entails {one!r:.40}, which is not there; *_all_questions.json is right"
+            )
+    return follow
+
+
+def _choices(path: Path, asked: Questions, questions: Path) -> dict[str, dict[str, list[str]]]:
+    whole = _object(read_json(path))
+    for id_, question in asked.items():
+        row = _object(whole.get(id_))
+        if not all(isinstance(row.get(field), list) for field in POSSIBLE.values()):
+            raise OfficialError(
+                f"{path}: question {id_!r:.40} has {row!r:.60}; lists named valid and plausible are right"
+            )
+        if not isinstance(question["types"].get("detailed"), str):
+            raise OfficialError(
+                f"{questions}: question {id_!r:.40} has no text as types.detailed, which the choices need"
+            )
+    return whole
 
 
 def _classes(groups: Groups) -> tuple[dict[str, Any], ...]:
@@ -104,6 +184,13 @@ def _said(path: Path) -> dict[str, str]:
 
 
 def _asked(path: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for one in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+        found |= _checked(one)
+    return found
+
+
+def _checked(path: Path) -> dict[str, dict[str, Any]]:
     whole = read_json(path)
     if not isinstance(whole, dict):
         raise OfficialError(f"{path}: {type(whole).__name__}; an object of questions by id is right")
@@ -120,6 +207,13 @@ def _asked(path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(groups.setdefault("global", None), str | None):
             raise OfficialError(
                 f"{path}: question {id_!r:.40} has groups {groups!r:.60}; a text as groups.global is right"
+            )
+        steps = fields.get("semantic", [])
+        if not isinstance(steps, list) or not all(
+            {"operation", "argument"} <= _object(step).keys() for step in cast(list[Any], steps)
+        ):
+            raise OfficialError(
+                f"{path}: question {id_!r:.40} has semantic {steps!r:.60}; steps with operation and argument are right"
             )
         fields["groups"] = groups
     return cast(dict[str, dict[str, Any]], whole)
