@@ -16,7 +16,7 @@ from benchmarks.answers import answers_to
 from benchmarks.dataset import Dataset
 from benchmarks.gallery import Trio, trio
 from benchmarks.intervals import Drawn, paired
-from benchmarks.page import render_page
+from benchmarks.page import write_page
 from benchmarks.remarks import remarks
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results
 from benchmarks.rows import rows_of, setting_of
@@ -143,7 +143,7 @@ def write_comparison(path: Path, found: Comparison, pictures: Mapping[str, Seque
         if several:
             sections.append((name, sorted(several, key=lambda pair: (-pair[1].far, pair[1].id))[:MOVED]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page("compare.html", found=found, sections=sections, pictures=pictures), "utf-8")
+    write_page(path, "compare.html", found=found, sections=sections, pictures=pictures)
 
 
 def moved_pictures(

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.rows import RowsError, read_rows
 from benchmarks.suites import Suite
+from vtinstruct.partial import whole
 
 NAME = "answers.parquet"
 META = b"refvlm-bench-answers"
@@ -115,6 +116,5 @@ def write_kept(folder: Path, made: str, digests: Mapping[str, bytes], seals: Map
     columns = pl.DataFrame({"id": order, "digest": hashes}, SCHEMA)
     said = msgspec.json.encode(_Said(made, dict(sorted(seals.items())), _seal(made, seals, order, hashes)))
     table: Any = columns.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata({META: said})
-    temporary = folder / f".{NAME}.part"
-    pq.write_table(table, temporary, compression="lz4")
-    temporary.replace(folder / NAME)
+    with whole(folder / NAME) as temporary:
+        pq.write_table(table, temporary, compression="lz4")

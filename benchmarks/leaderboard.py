@@ -15,10 +15,11 @@ import polars as pl
 from markupsafe import Markup
 
 from benchmarks.charts import Bar, bars
-from benchmarks.page import TITLES, colours, is_percent, render_page, shown
+from benchmarks.page import TITLES, colours, is_percent, shown, write_page
 from benchmarks.results import Results, SuiteResult
 from benchmarks.scorer import Interval
 from benchmarks.suites import SUITES
+from vtinstruct.partial import whole
 
 COLUMNS: tuple[str, ...] = (
     "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
@@ -210,16 +211,16 @@ def write_leaderboard(results: Sequence[Results], out: Path, folders: Sequence[P
     out.mkdir(parents=True, exist_ok=True)
     page, rows = out / "leaderboard.html", out / "leaderboard.csv"
     safe = table(results).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-    safe.write_csv(rows)
+    with whole(rows) as temporary:
+        temporary.write_text(safe.write_csv(), "utf-8", newline="\n")
     models = models_of(results)
     found = lines(rankings(results), models)
     links = {one.predictions_sha256: _link(out, folder) for one, folder in zip(results, folders, strict=False)}
     datasets = list(dict.fromkeys((one.dataset_name, one.dataset) for one in results))
-    text = render_page(
-        "leaderboard.html", results=results, rows=found, cards=cards(found, models), models=models, links=links,
+    write_page(
+        page, "leaderboard.html", results=results, rows=found, cards=cards(found, models), models=models, links=links,
         datasets=datasets, inks=inks_of(models),
     )  # fmt: skip
-    page.write_text(text, "utf-8")
     return page, rows
 
 

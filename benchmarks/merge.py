@@ -12,6 +12,7 @@ from typing import Any, cast
 import polars as pl
 
 from benchmarks.answers import SHOWN_FAULTS
+from benchmarks.folder import RESULTS, begin, claimed
 from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
 from benchmarks.rows import in_photo_order, rows_of, setting_of, write_rows
@@ -22,7 +23,7 @@ from benchmarks.suites import suite_of
 
 def merge(folders: Sequence[Path], out: Path) -> Results:
     """Merge folders of `score` into `out`: a sample is taken from the part that answered it. Raises `ResultsError` when the
-    parts are of different models, datasets, suites or settings, or two of them answer the same sample."""
+    parts are of different models, datasets, suites or settings, two of them answer the same sample, or `out` is one of them."""
     parts = [read_results(folder) for folder in folders]
     first = parts[0]
     for folder, part in zip(folders, parts, strict=True):
@@ -31,14 +32,23 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
                 raise ResultsError(f"{folder}: its {name} is not that of {folders[0]}; parts of one run are right")
         if [suite.key for suite in part.suites] != [suite.key for suite in first.suites]:
             raise ResultsError(f"{folder}: other suites than {folders[0]}; parts of one run are right")
+    if out.resolve() in {folder.resolve() for folder in folders}:
+        raise ResultsError(f"{out}: is one of the parts; another folder is right")
+    with claimed(out):
+        begin(out)
+        merged = _merged(folders, parts, out)
+        write_results(out / RESULTS, merged)
+    return merged
+
+
+def _merged(folders: Sequence[Path], parts: Sequence[Results], out: Path) -> Results:
+    first = parts[0]
     suites = tuple(_suite(index, folders, parts, out) for index in range(len(first.suites)))
     digests = tuple(sorted({digest for part in parts for digest in part.predictions or (part.predictions_sha256,)}))
-    merged = replace(
+    return replace(
         first, suites=suites, versions=with_word_lists(first.versions, suites), predictions=digests,
         predictions_sha256=joint_digest(digests), intake=_intake([part.intake for part in parts]),
     )  # fmt: skip
-    write_results(out / "results.json", merged)
-    return merged
 
 
 def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: Path) -> SuiteResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +13,7 @@ from benchmarks.charts import brief
 from benchmarks.drawing import ramp_css
 from benchmarks.results import SuiteResult
 from benchmarks.suites import SUITES
+from vtinstruct.partial import whole
 
 # Twelve hues that stay apart on light and dark ground.
 PALETTE = (
@@ -66,6 +68,8 @@ def _environment() -> Environment:
     return environment
 
 
-def render_page(template: str, **values: Any) -> str:
-    """The whole page as text. Charts and drawings are markup of our own making (`markupsafe.Markup`)."""
-    return _environment().get_template(template).render(**values)
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page whole or not at all. Charts and drawings are markup of our own making (`markupsafe.Markup`)."""
+    text = _environment().get_template(template).render(**values)
+    with whole(path) as temporary:
+        temporary.write_text(text, "utf-8")

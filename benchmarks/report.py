@@ -13,7 +13,7 @@ from markupsafe import Markup
 from benchmarks.charts import Bar, Bin, Row, bars, curves, matrix, reliability
 from benchmarks.dataset import Dataset
 from benchmarks.gallery import Picture, galleries
-from benchmarks.page import metrics_of, render_page, shown
+from benchmarks.page import metrics_of, shown, write_page
 from benchmarks.remarks import remarks
 from benchmarks.results import Results, SuiteResult
 from vtinstruct.dialogue import Dialogue
@@ -64,7 +64,7 @@ def write_report(
     for suite in results.suites:
         grouped.setdefault(suite.suite, []).append(suite)
     sections = [_section(name, several, pictures.get(name, [])) for name, several in grouped.items()]
-    path.write_text(render_page("report.html", results=results, sections=sections, remarks=remarks(results)), "utf-8")
+    write_page(path, "report.html", results=results, sections=sections, remarks=remarks(results))
 
 
 def _section(name: str, results: list[SuiteResult], pictures: list[Picture]) -> Section:

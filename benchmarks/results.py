@@ -18,6 +18,7 @@ import msgspec
 
 from benchmarks.confusion import Confusion
 from benchmarks.scorer import Interval
+from vtinstruct.partial import whole
 
 FORMAT = "refvlm-bench-results"
 VERSION = 2
@@ -116,12 +117,12 @@ def results_schema() -> dict[str, Any]:
     _, parts = msgspec.json.schema_components([Results, Confusion], ref_template="#/$defs/{name}")
     for part in parts.values():  # Python 3.13 keeps docstrings without their indentation
         part["description"] = " ".join(part["description"].split())
-    whole = parts.pop("Results")
+    form = parts.pop("Results")
     parts["SuiteResult"]["properties"]["details"] |= {"properties": {"confusion": {"$ref": "#/$defs/Confusion"}}}
-    whole["properties"] = {"format": {"const": FORMAT}, "version": {"const": VERSION}} | whole["properties"]
-    whole["required"] = ["format", "version", *whole["required"]]
+    form["properties"] = {"format": {"const": FORMAT}, "version": {"const": VERSION}} | form["properties"]
+    form["required"] = ["format", "version", *form["required"]]
     title = f"{FORMAT}, version {VERSION}"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": title, "$defs": parts}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **form, "title": title, "$defs": parts}
 
 
 def results_to_json(results: Results) -> str:
@@ -132,9 +133,8 @@ def results_to_json(results: Results) -> str:
 
 def write_results(path: Path, results: Results) -> None:
     """Write the file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(results_to_json(results), encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as temporary:
+        temporary.write_text(results_to_json(results), encoding="utf-8")
 
 
 def read_results(path: Path) -> Results:

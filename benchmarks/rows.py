@@ -28,6 +28,7 @@ from benchmarks.phrases import EXACT, Rule
 from benchmarks.results import SuiteResult
 from benchmarks.scorer import Engine, Setting, vocabulary_of
 from benchmarks.suites import SuiteError, suite_named
+from vtinstruct.partial import whole
 from vtinstruct.record import Category
 
 META = b"refvlm-bench"
@@ -55,17 +56,17 @@ def write_rows(path: Path, rows: pl.DataFrame, whose: Whose, categories: Mapping
     schema: Any = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     schema = schema.with_metadata({META: json.dumps(said, ensure_ascii=False, sort_keys=True)})
     words: Any = [f.name for f in schema if pa.types.is_large_string(f.type)]
-    temporary = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # LZ4 would save a third of the file, and take two thirds of the time of writing
-    with pq.ParquetWriter(temporary, schema, compression="none", use_dictionary=words, write_statistics=False) as file:
-        for start in range(0, rows.height, GROUP):
-            group = rows.slice(start, GROUP).rechunk()  # where chunks end shows in the bytes
-            file.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    with temporary.open("rb") as file:
-        seal = hashlib.file_digest(file, "sha256").hexdigest()
-    temporary.replace(path)
-    return seal
+    with whole(path) as temporary:
+        # LZ4 would save a third of the file, and take two thirds of the time of writing
+        with pq.ParquetWriter(
+            temporary, schema, compression="none", use_dictionary=words, write_statistics=False
+        ) as file:
+            for start in range(0, rows.height, GROUP):
+                group = rows.slice(start, GROUP).rechunk()  # where chunks end shows in the bytes
+                file.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        with temporary.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def rows_of(folder: Path, result: SuiteResult) -> tuple[pl.DataFrame, Whose, dict[int, Category]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.dataset import Dataset
+from benchmarks.folder import REPORT, RESULTS, claimed
 from benchmarks.leaderboard import write_leaderboard
 from benchmarks.model import Model, ModelError, Request
 from benchmarks.report import write_report
@@ -45,10 +46,10 @@ def score_and_report(
     predictions: Sequence[Path], dataset: Dataset, out: Path, options: Options, truths: Truths, workers: int = 1
 ) -> Results:
     """Score a predictions file, or its parts, into a folder: rows, `results.json`, `report.html`."""
-    out.mkdir(parents=True, exist_ok=True)
-    results = score_file(predictions, dataset, out, options, truths, workers)
-    write_results(out / "results.json", results)
-    write_report(out / "report.html", results, dataset, predictions, truths)
+    with claimed(out):
+        results = score_file(predictions, dataset, out, options, truths, workers)
+        write_results(out / RESULTS, results)
+        write_report(out / REPORT, results, dataset, predictions, truths)
     return results
 
 
@@ -63,24 +64,25 @@ def run(
     results: list[Results] = []
     folders: list[Path] = []
     failed: list[str] = []
-    for name in models:
-        model: Model = plugins.load(ROOM, name)
-        folder = out / "models" / name
-        request = Request(
-            dataset, options.splits, folder / "predictions.jsonl", tasks, options.limit, checkpoint, report
-        )
-        report(f"{model.title}: answering")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            model.answer(request)
-        except ModelError as error:
-            if not model.baseline:
-                raise
-            failed.append(f"{name}: {error}")
-            report(f"{name} is left out: {error}")
-            continue
-        report(f"{model.title}: scoring")
-        results.append(score_and_report([request.out], dataset, folder, options, truths))
-        folders.append(folder)
-    html, table = write_leaderboard(results, out, folders)
-    return Ran(tuple(results), html, table, tuple(folder / "report.html" for folder in folders), tuple(failed))
+    with claimed(out):
+        for name in models:
+            model: Model = plugins.load(ROOM, name)
+            folder = out / "models" / name
+            request = Request(
+                dataset, options.splits, folder / "predictions.jsonl", tasks, options.limit, checkpoint, report
+            )
+            report(f"{model.title}: answering")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                model.answer(request)
+            except ModelError as error:
+                if not model.baseline:
+                    raise
+                failed.append(f"{name}: {error}")
+                report(f"{name} is left out: {error}")
+                continue
+            report(f"{model.title}: scoring")
+            results.append(score_and_report([request.out], dataset, folder, options, truths))
+            folders.append(folder)
+        html, table = write_leaderboard(results, out, folders)
+    return Ran(tuple(results), html, table, tuple(folder / REPORT for folder in folders), tuple(failed))

@@ -19,6 +19,7 @@ from benchmarks.answers import Intake, open_predictions
 from benchmarks.crew import Crew
 from benchmarks.dataset import Dataset
 from benchmarks.engine import engine_versions
+from benchmarks.folder import begin
 from benchmarks.intervals import plain_intervals
 from benchmarks.kept import Kept, made_with, read_kept, write_kept
 from benchmarks.meteor import PACKAGE, data_version
@@ -74,6 +75,7 @@ def _scored(
         if swept.reused and key in found:
             taken = rows.filter(pl.col("id").is_in(list(swept.reused)))
             swept.drafts.setdefault(key, []).append(taken.select(list(found[key].scorer.schema)))
+    begin(out)
     works = ((key, swept.drafts.pop(key)) for key in found)  # held by whoever sums them up
     results = crew.share(summarizer_alone, common, works, len(found), summarizer(common, dataset, crew))
     write_kept(out / "rows", made, swept.digests, {Path(one.rows).name: one.rows_sha256 for one in results})
