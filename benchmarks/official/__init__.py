@@ -7,7 +7,7 @@ get wrong on broken input is refused or said in a note (`docs/metrics.md` has th
 
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
-from benchmarks.official.captions import captions
+from benchmarks.official.captions import captions, captions_of_lines
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
@@ -24,6 +24,7 @@ __all__ = [
     "OfficialError",
     "Table",
     "captions",
+    "captions_of_lines",
     "coco",
     "depth",
     "gcg",

@@ -2,11 +2,16 @@
 
 Format: https://cocodataset.org/#format-results: a result row has `image_id` and `caption`, one row an image. As its example
 does, the original scores the images that have a result; how many have none is said.
+
+`captions_of_lines` is for plain text, one caption a line, as nlg-eval takes it (github.com/Maluuba/nlg-eval,
+`nlgeval/__init__.py`, `compute_metrics`, which hands the lines to the same four scorers): words are what stands between blanks,
+nothing is tokenised, lowered or left out, and the n-th line of every reference file is a reference of the n-th caption.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,24 +45,61 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
         said[image] = tokens(caption)
     order = sorted(cast(list[Any], list(said)))  # all of one kind
     ours, theirs = [said[image] for image in order], [references[image] for image in order]
-    notes = [f"{len(order)} of {len(references)} captioned images have a result, and are scored"]
+    note = f"{len(order)} of {len(references)} captioned images have a result, and are scored"
+    rouge = [rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]
+    return _table("COCO captions", ours, theirs, rouge, engine, note)
+
+
+def captions_of_lines(references: Sequence[Path], results: Path, engine: Engine = "hotcoco") -> Table:
+    """The same numbers of plain text files, one caption a line. Raises `OfficialError`."""
+    said, files = _lines(results), [_lines(path) for path in references]
+    for path, lines in zip(references, files, strict=True):
+        if len(lines) != len(said):
+            raise OfficialError(
+                f"{path}: {len(lines)} lines, {results} has {len(said)}; a reference for every caption is right"
+            )
+    others = list(zip(*files, strict=True))
+    ours, theirs = [line.split() for line in said], [[line.split() for line in several] for several in others]
+    # of the original's scorers this one alone takes two blanks in a row for an empty word between them
+    rouge = [
+        rouge_l(line.split(" "), [other.split(" ") for other in several])
+        for line, several in zip(said, others, strict=True)
+    ]
+    note = f"{len(said)} captions, {len(references)} references each; words are what stands between blanks"
+    return _table("captions, one a line", ours, theirs, rouge, engine, note)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text("utf-8")  # \r\n is one line's end, as for the original
+    except OSError as error:
+        raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
+    except UnicodeDecodeError as error:
+        raise OfficialError(f"{path}: not UTF-8 ({error}); text of one caption a line is right") from error
+    return [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _table(
+    title: str, ours: list[list[str]], theirs: list[list[list[str]]], rouge: list[float], engine: Engine, note: str
+) -> Table:
+    notes = [note]
     numbers: dict[str, float | None] = dict.fromkeys(
         (*(f"Bleu_{n}" for n in range(1, 5)), "METEOR", "ROUGE_L", "CIDEr", "CIDEr[corrected]")
     )
-    if order:
+    if ours:
         counts = np.array([bleu_counts(*pair) for pair in zip(ours, theirs, strict=True)]).sum(axis=0)
         numbers |= {f"Bleu_{n + 1}": float(value) for n, value in enumerate(bleu(counts))}
         words = consensus(ours, theirs, Setting(engine=engine, resamples=0))
         notes += words.remarks
         numbers["METEOR"] = words.meteor
-        numbers["ROUGE_L"] = float(np.mean([rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]))
+        numbers["ROUGE_L"] = float(np.mean(rouge))
         numbers["CIDEr"] = float(words.cider.mean())
         numbers["CIDEr[corrected]"] = float(words.corrected.mean())
     versions = {
         "numpy": importlib.metadata.version("numpy"),
         **(data_version() if numbers["METEOR"] is not None else {}),
     }
-    return Table("COCO captions", numbers, (), tuple(notes), versions)
+    return Table(title, numbers, (), tuple(notes), versions)
 
 
 def _spoken(rows: Rows, path: str) -> list[tuple[str, int | str, str]]:

@@ -17,7 +17,7 @@ from rich.table import Table as Grid
 from benchmarks.clicks import LIMIT
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
-from benchmarks.official.captions import captions
+from benchmarks.official.captions import captions, captions_of_lines
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
@@ -109,9 +109,23 @@ def register(app: typer.Typer) -> None:
         show(depth(annotations, results, levels, crop, cap, align), False, as_json)
 
     @app.command("captions")
-    def captions_command(annotations: Truth, results: Found, engine: Engine = "hotcoco", as_json: Json = False) -> None:
-        """BLEU, METEOR, ROUGE-L and CIDEr of a COCO caption result file."""
-        show(captions(annotations, results, engine), False, as_json)
+    def captions_command(
+        annotations: Truth, results: Found,
+        lines: Annotated[bool, typer.Option("--lines", help="plain text, a caption a line, words as they stand")] = False,
+        references: Annotated[
+            list[Path] | None, typer.Option("--references", help="with --lines: a further file of references; repeatable")
+        ] = None,
+        engine: Engine = "hotcoco", as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """BLEU, METEOR, ROUGE-L and CIDEr of a COCO caption result file, or of plain text."""
+        if references and not lines:
+            raise OfficialError(
+                f"{references[0]}: --references are files of one caption a line; --lines beside it is right"
+            )
+        if lines:
+            show(captions_of_lines([annotations, *(references or ())], results, engine), False, as_json)
+        else:
+            show(captions(annotations, results, engine), False, as_json)
 
     @app.command("vqa")
     def vqa_command(annotations: Truth, results: Found, classes: Classes = False, as_json: Json = False) -> None:
