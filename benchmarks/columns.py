@@ -13,28 +13,27 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.arrow import as_arrow, series
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Rles:
-    """Masks as COCO strings, a pyarrow array (N,) of large_binary, and their photos' sizes_hw (N, 2). The objects that native
-    code wants are made when it is called: hundreds of thousands of them cost more to hold than their strings."""
+    """Masks as COCO strings, a column (N,) of bytes, and their photos' sizes_hw (N, 2). The objects that native code wants are
+    made when it is called: hundreds of thousands of them cost more to hold than their strings, which a column of polars has
+    from where they were read, chosen or not, without a copy."""
 
-    counts: Any
+    counts: pl.Series
     sizes_hw: Ints
 
     def at(self, which: Ints) -> Rles:
         """The chosen masks."""
-        return Rles(self.counts.take(as_arrow(which)), self.sizes_hw[which])
+        return Rles(self.counts.gather(which), self.sizes_hw[which])
 
     def only(self, wanted: NDArray[np.bool_]) -> Rles:
         """The same number of masks, empty where they are not wanted."""
-        kept = pl.select(pl.when(pl.lit(pl.Series(wanted))).then(pl.lit(series(self.counts))).otherwise(pl.lit(b"")))
-        return Rles(as_arrow(kept.to_series()), self.sizes_hw)
+        empty = pl.Series([b""], dtype=pl.Binary)
+        return Rles(self.counts.zip_with(pl.Series(wanted), empty), self.sizes_hw)
 
     def some(self, which: Ints) -> list[dict[str, Any]]:
         """COCO RLE objects of the chosen masks."""
@@ -42,7 +41,7 @@ class Rles:
 
     def all(self) -> list[dict[str, Any]]:
         """COCO RLE objects of all masks."""
-        strings: list[bytes] = self.counts.to_pylist()
+        strings: list[bytes] = self.counts.to_list()
         different, which = np.unique((self.sizes_hw[:, 0] << 32) + self.sizes_hw[:, 1], return_inverse=True)
         size = [[int(one) >> 32, int(one) & 0xFFFFFFFF] for one in different]  # photos share a few, as objects too
         empty = [{"size": one, "counts": b""} for one in size]

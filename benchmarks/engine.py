@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.arrow import as_arrow
 from benchmarks.columns import Floats, Instances, Ints
 from benchmarks.matching import group_keys
 from benchmarks.scorer import Engine
@@ -88,9 +89,9 @@ def comparable(truth: Instances, found: Instances) -> Instances:
     photo: most masks of most detectors. Their areas, classes and confidences are all that counts."""
     if found.rles is None:
         return found
-    area = (
-        found.area if found.area.size else read_masks(found.rles.counts, found.rles.sizes_hw).area_px.astype(np.float64)
-    )
+    area = found.area
+    if not area.size:
+        area = read_masks(as_arrow(found.rles.counts), found.rles.sizes_hw).area_px.astype(np.float64)
     true_key, key = group_keys(truth, found)
     return replace(found, area=area, rles=found.rles.only(np.isin(key, true_key)))
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchmarks.arrow import as_arrow, as_numpy
+from benchmarks.arrow import as_numpy
 from benchmarks.columns import Instances, Rles
 from benchmarks.matching import Similar, pairs, take
 from benchmarks.scorer import Answered, Row, Setting, class_key, common, true_triplets
@@ -278,6 +278,6 @@ def flat(series: pl.Series, dtype: Any) -> NDArray[Any]:
 def rles_of(rows: pl.DataFrame, side: str) -> Rles:
     """The masks of all rows ("true" or "found")."""
     masks = rows[f"{side}_rle"]
-    lists = as_arrow(masks.rechunk())
+    count = masks.list.len()
     sizes = np.stack([rows["height"].to_numpy(), rows["width"].to_numpy()], axis=1)
-    return Rles(lists.flatten(), np.repeat(sizes, masks.list.len().to_numpy(), axis=0))
+    return Rles(masks.filter(count > 0).explode(), np.repeat(sizes, count.to_numpy(), axis=0))
