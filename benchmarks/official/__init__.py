@@ -1,8 +1,8 @@
 """Official result files in their official layouts, scored as the official tools do: no dataset of ours is needed.
 
 One file a layout; each offers a function that takes the paths and gives a `Table`, and the command of the same name
-(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | gqa | pope | rec | gcg | noc`). What the official tools
-get wrong on broken input is refused or said in a note (`docs/metrics.md` has the list).
+(`refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | textvqa | gqa | pope | rec | gcg | noc`). What the
+official tools get wrong on broken input is refused or said in a note (`docs/metrics.md` has the list).
 """
 
 from benchmarks.official._files import OfficialError
@@ -18,6 +18,7 @@ from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
 from benchmarks.official.rec import rec
+from benchmarks.official.textvqa import textvqa
 from benchmarks.official.vqa import vqa
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "panoptic",
     "pope",
     "rec",
+    "textvqa",
     "vqa",
 ]

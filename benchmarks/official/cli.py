@@ -1,5 +1,5 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | gqa | pope | rec | gcg | noc`: official
-result files in, official numbers out."""
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | textvqa | gqa | pope | rec | gcg | noc`:
+official result files in, official numbers out."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from benchmarks.official.noc import noc
 from benchmarks.official.panoptic import panoptic
 from benchmarks.official.pope import pope
 from benchmarks.official.rec import rec
+from benchmarks.official.textvqa import textvqa
 from benchmarks.official.vqa import vqa
 from benchmarks.skeletons import SKELETONS
 from vtinstruct.dialect import dialect_named
@@ -131,6 +132,11 @@ def register(app: typer.Typer) -> None:
     def vqa_command(annotations: Truth, results: Found, classes: Classes = False, as_json: Json = False) -> None:
         """Soft accuracy of a VQAv2 or OK-VQA result file."""
         show(vqa(annotations, results), classes, as_json)
+
+    @app.command("textvqa")
+    def textvqa_command(annotations: Truth, results: Found, as_json: Json = False) -> None:
+        """Soft accuracy of TextVQA answers, the challenge's or LLaVA's."""
+        show(textvqa(annotations, results), False, as_json)
 
     @app.command("gqa")
     def gqa_command(

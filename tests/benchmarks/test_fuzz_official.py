@@ -83,12 +83,25 @@ def words(command: str) -> Callable[[Path], object]:
             {"question_id": q, "question_type": "what", "answer_type": "other", "answers": answers} for q in (1, 2)
         ]
         pair = {"annotations": asked}, [{"question_id": q, "answer": "red"} for q in (1, 2)]
+    elif command == "textvqa":
+        picture = {
+            "image_id": "a",
+            "image_width": 9,
+            "image_height": 9,
+            "image_classes": ["Cup", "Sign"],
+            "set_name": "val",
+        }
+        asked = [{"question_id": q, "question": "what?", "answers": ["red"] * 10, **picture} for q in (1, 2, 3)]
+        pair = {"data": asked}, [{"question_id": q, "answer": "red"} for q in (1, 2)]
     elif command == "gqa":
         one = {
             "answer": "red",
             "isBalanced": True,
             "types": {"structural": "query", "semantic": "attr"},
             "groups": {"global": "color"},
+            "question": "what colour is it?",
+            "semantic": [{"operation": "select", "argument": "cat (1)"}],
+            "entailed": ["0", "1"],
         }
         pair = {str(q): one for q in range(3)}, [{"questionId": str(q), "prediction": "red"} for q in range(3)]
     elif command == "rec":
@@ -151,7 +164,8 @@ def arrays(folder: Path) -> None:
 DOORS: dict[str, Door] = {
     **{f"coco {kind}": Door(instances(kind), ("coco", "gt.json", "dt.json", "--iou", kind), pycoco(kind)) for kind in ("bbox", "segm", "keypoints")},
     "lvis": Door(instances("bbox", True), ("lvis", "gt.json", "dt.json", "--iou", "bbox"), lvis_numbers),
-    **{command: Door(words(command), (command, "gt.json", "dt.json")) for command in ("captions", "vqa", "pope", "gqa")},
+    **{command: Door(words(command), (command, "gt.json", "dt.json")) for command in ("captions", "vqa", "textvqa", "pope", "gqa")},
+    "gqa consistency": Door(words("gqa"), ("gqa", "gt.json", "dt.json", "--consistency")),
     "rec": Door(words("rec"), ("rec", "gt.json", "--dialect", "internvl")),
     "gcg": Door(glamm, ("gcg", "masks.json", "captions.json", "answers")),
     "noc": Door(sessions, ("noc", "gt.json")),
