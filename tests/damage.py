@@ -134,7 +134,9 @@ def changed(wire: Any, random: Random, values: tuple[Any, ...] = VALUES) -> Any:
             inner[last] = random.choice(([here], {last: here}, str(here), [here, here]))
         case 6 if isinstance(here, str):
             inner[last] = text_changed(here, random)
-        case 7 if isinstance(here, (int, float)) and not isinstance(here, bool):
+        case 7 if (
+            isinstance(here, (int, float)) and not isinstance(here, bool) and abs(here) < 1e300
+        ):  # an int may be no float
             inner[last] = random.choice((-here, here + 1, here - 1, here * 1000, float(here), str(here), here + 0.5))
         case _:
             inner[last] = random.choice(values)
