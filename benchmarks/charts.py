@@ -159,7 +159,8 @@ def brief(count: int) -> str:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= LETTERS else label[: LETTERS - 1] + "…"
+    """Both ends of a long name: what tells models of one family apart often stands last."""
+    return label if len(label) <= LETTERS else f"{label[:6]}…{label[7 - LETTERS :]}"
 
 
 def _frame(size: int) -> tuple[int, int, int, int]:

@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.compare import Comparison, compare, moved_pictures, write_comparison
+from benchmarks.compare import compare, moved_pictures, write_comparison
 from benchmarks.convert_cli import register as register_convert
 from benchmarks.crew import WorkerDied
 from benchmarks.dataset import open_dataset
 from benchmarks.engine import EngineError
-from benchmarks.leaderboard import Line, lines, models_of, rankings, write_leaderboard
+from benchmarks.leaderboard import write_leaderboard
 from benchmarks.listing import listing
 from benchmarks.merge import merge
 from benchmarks.model import ModelError
 from benchmarks.official import OfficialError
 from benchmarks.official.cli import register
 from benchmarks.originals import OriginalMissing
-from benchmarks.page import shown
 from benchmarks.phrases import PhraseError
-from benchmarks.remarks import remarks
-from benchmarks.results import Results, ResultsError, read_results
+from benchmarks.results import ResultsError, read_results
 from benchmarks.rows import RowsError
 from benchmarks.run import baselines, run, score_and_report
+from benchmarks.screen import say, screen, show, show_comparison
 from benchmarks.shares import Options, read_truths
 from benchmarks.suites import SuiteError
 from vtinstruct import outcome
@@ -44,7 +40,6 @@ from vtinstruct.prediction import PredictionsError
 from vtinstruct.rows import ReadError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-screen = Console()
 
 REFUSALS = (
     DatasetError, ReadError, RowsError, PredictionsError, ResultsError, SuiteError, ModelError, EngineError, UnknownPlugin,
@@ -90,12 +85,12 @@ def run_command(
     dataset, splits = open_dataset(data, split or ())
     options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed)
     models = list(dict.fromkeys([model, *(baselines() if with_baselines else ())]))
-    ran = run(models, dataset, options, checkpoint, out, _say(screen))
+    ran = run(models, dataset, options, checkpoint, out, say)
     show(ran.results)
     for line in ran.failed:
-        screen.print(f"[yellow]left out[/yellow] {escape(line)}", soft_wrap=True)
+        say(f"left out: {line}", "yellow")
     for page in (*ran.reports, ran.leaderboard_csv, ran.leaderboard_html):
-        screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+        say(str(page), "dim")
 
 
 @app.command("score")
@@ -113,8 +108,8 @@ def score_command(
     results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
     show([results])
     for line in results.intake["lines"]:
-        screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
-    screen.print(f"[dim]{escape(str(out / 'report.html'))}[/dim]", soft_wrap=True, highlight=False)
+        say(line, "yellow")
+    say(str(out / "report.html"), "dim")
 
 
 @app.command("leaderboard")
@@ -126,7 +121,7 @@ def leaderboard_command(
     html, table = write_leaderboard(found, out, [path if path.is_dir() else path.parent for path in results])
     show(found)
     for page in (table, html):
-        screen.print(f"[dim]{escape(str(page))}[/dim]", soft_wrap=True, highlight=False)
+        say(str(page), "dim")
 
 
 @app.command("merge")
@@ -137,7 +132,7 @@ def merge_command(
     """One result from several, scored apart: the same bits in whatever order, and as if scored at once."""
     merged = merge(folders, out)
     show([merged])
-    screen.print(f"[dim]{escape(str(out / 'results.json'))}[/dim]", soft_wrap=True, highlight=False)
+    say(str(out / "results.json"), "dim")
 
 
 @app.command("compare")
@@ -155,33 +150,10 @@ def compare_command(
     samples that moved most."""
     found = compare(first, second, resamples, seed)
     show_comparison(found)
-    for model, lines_ in zip(found.models, found.remarks, strict=True):
-        for line in lines_:
-            screen.print(f"[yellow]{escape(f'{model}: {line}')}[/yellow]", soft_wrap=True, highlight=False)
     if out is not None:
         pictures = moved_pictures(found, (first, second), open_dataset(data)[0], predictions or ()) if data else {}
         write_comparison(out, found, pictures)
-        screen.print(f"[dim]{escape(str(out))}[/dim]", soft_wrap=True, highlight=False)
-
-
-def show_comparison(found: Comparison) -> None:
-    """A line a suite, source and split; then the samples that moved most."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("suite", "source split", "number"):
-        table.add_column(heading)
-    for heading in ("n", found.models[0], found.models[1], "difference", "95 %", "p"):
-        table.add_column(escape(heading), justify="right")
-    for one in found.suites:
-        a, b, difference = (shown(value, one.percent) for value in (*one.values, one.difference))
-        interval = f"{shown(one.low, one.percent)} to {shown(one.high, one.percent)}" if one.low is not None else "–"
-        p = "–" if one.p is None else f"{one.p:.3f}"
-        where = f"{one.source} {one.split}"
-        table.add_row(*map(escape, (one.suite, where, one.metric, str(one.n), a, b, difference, interval, p)))
-    screen.print(table)
-    for one in found.suites:
-        for sample in one.moved[:3]:
-            line = f"{one.suite}: {sample.id} {100 * sample.first:.1f} -> {100 * sample.second:.1f}"
-            screen.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True, highlight=False)
+        say(str(out), "dim")
 
 
 @app.command("suites")
@@ -210,44 +182,6 @@ def suites_command(
 
 register(app)
 register_convert(app)
-
-
-def _say(console: Console) -> Callable[[str], None]:
-    return lambda text: console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def show(results: tuple[Results, ...] | list[Results]) -> None:
-    """The primary numbers of all models side by side: one line a suite, the mean over its sets (sources and splits; the pages
-    have them one by one), the best of each line in bold. Invalid and missing answers are the first model's, the one that was
-    asked for, and so are the remarks below."""
-    models = models_of(results)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
-    for heading in ("suite", "number"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("sets", "n", "invalid", "missing", *(model.removeprefix("baseline:") for model in models)):
-        table.add_column(heading, justify="right", min_width=max(5, min(len(heading), 8)))
-    rows = lines(rankings(results), models)
-    for name in dict.fromkeys(row.suite.suite for row in rows):
-        several = [row for row in rows if row.suite.suite == name]
-        firsts = [row.cells[0].suite for row in several if row.cells[0]]
-        counts = (len(several), *(sum(getattr(s, what) for s in firsts) for what in ("n", "invalid", "missing")))
-        table.add_row(name, escape(several[0].suite.primary), *map(str, counts), *_means(several, len(models)))
-    screen.print(table)
-    for line in remarks(results[0]):
-        screen.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True, highlight=False)
-
-
-def _means(rows: list[Line], models: int) -> list[str]:
-    """Each model's mean over the sets on which every model has a value."""
-    whole = [[c.suite.value for c in row.cells if c and c.suite.value is not None] for row in rows]
-    shared = [values for values in whole if len(values) == models]
-    if not shared:
-        return ["–"] * models
-    means = [sum(column) / len(shared) for column in zip(*shared, strict=True)]
-    top = max(means) if rows[0].suite.higher_is_better else min(means)
-    alone = models > 1 and means.count(top) == 1
-    texts = [(shown(mean, rows[0].percent), alone and mean == top) for mean in means]
-    return [f"[bold green]{text}[/bold green]" if best else text for text, best in texts]
 
 
 def main() -> None:

@@ -1,13 +1,14 @@
 """The leaderboard: result files side by side, as CSV and as one self-contained page.
 
 One CSV row a model and suite, columns in a fixed order, every row with its provenance. Only results of the same suite,
-version, source and split, on the same dataset, are ranked together.
+version, source and split, on the same samples (dataset, and how many with `--limit`), are ranked together.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ COLUMNS: tuple[str, ...] = (
     "suite", "suite_version", "source", "split", "model", "metric", "value", "low", "high", "higher_is_better", "rank",
     "n", "missing", "invalid", "dataset_name", "dataset", "other_dataset", "predictions_sha256", "engine",
     "engine_version", "vtinstruct", "limit", "phrases", "dialect",
-    "tie_worst", "tie_best",
+    "tie_worst", "tie_best", "resamples", "seed", "other_metric", "other_value",
 )  # fmt: skip
 
 
@@ -50,13 +51,38 @@ class Ranking:
     places: tuple[Place, ...]
 
 
+Group = tuple[tuple[str, int, str, str], str, int]  # suite, version, source and split; dataset; number of samples
+
+
+def told_apart(results: Sequence[Results]) -> list[Results]:
+    """The same, once each; where several of one model stand in one ranking, their names say by which answers (the digest of
+    their file) or, of one file, as the how many given they are."""
+    once = [one for index, one in enumerate(results) if one not in results[:index]]
+    found: list[Results] = []
+    for one in once:
+        others = [other for other in once if other.model == one.model and other is not one]
+        if not any(_groups(one) & _groups(other) for other in others):
+            found.append(one)
+            continue
+        same = [
+            other for other in once if (other.model, other.predictions_sha256) == (one.model, one.predictions_sha256)
+        ]
+        number = f" #{next(i for i, other in enumerate(same, 1) if other is one)}" if len(same) > 1 else ""
+        found.append(replace(one, model=f"{one.model} ({one.predictions_sha256[:8]}{number})"))
+    return found
+
+
+def _groups(one: Results) -> set[Group]:
+    return {(suite.key, one.dataset, suite.n) for suite in one.suites}
+
+
 def rankings(results: Sequence[Results]) -> list[Ranking]:
     """Group, then rank. Suites in table order, then sources and splits by name."""
     order = {suite.name: index for index, suite in enumerate(SUITES)}
-    groups: dict[tuple[tuple[str, int, str, str], str], list[tuple[Results, SuiteResult]]] = {}
+    groups: dict[Group, list[tuple[Results, SuiteResult]]] = {}
     for one in results:
         for suite in one.suites:
-            groups.setdefault((suite.key, one.dataset), []).append((one, suite))
+            groups.setdefault((suite.key, one.dataset, suite.n), []).append((one, suite))
     keys = sorted(groups, key=lambda k: (order.get(k[0][0], len(order)), k))
     return [_ranked(groups[key], key[1]) for key in keys]
 
@@ -85,9 +111,9 @@ def table(results: Sequence[Results]) -> pl.DataFrame:
 
 
 def _type(name: str) -> type[pl.DataType]:
-    if name in ("value", "low", "high", "tie_worst", "tie_best"):
+    if name in ("value", "low", "high", "tie_worst", "tie_best", "other_value"):
         return pl.Float64
-    if name in ("rank", "n", "missing", "invalid", "suite_version", "limit"):
+    if name in ("rank", "n", "missing", "invalid", "suite_version", "limit", "resamples", "seed"):
         return pl.Int64
     return pl.Boolean if name in ("higher_is_better", "other_dataset") else pl.String
 
@@ -104,8 +130,16 @@ def _row(place: Place) -> dict[str, object]:
         results.versions.get("vtinstruct", ""), results.options.get("limit"),
         results.options.get("phrases", "exact"), dialect_of(results),
         *(suite.numbers.get(name) if suite.primary == "AP" else None for name in ("AP_worst", "AP_best")),
+        results.options.get("resamples"), results.options.get("seed"), *(other_of(suite) or (None, None)),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def other_of(suite: SuiteResult) -> tuple[str, float | None] | None:
+    """The primary number as the published script has it, or corrected: its name and value, where there are both."""
+    plain = re.sub(r"\[(script|corrected)\]$", "", suite.primary)
+    names = (name for name in (plain, f"{plain}[script]", f"{plain}[corrected]") if name != suite.primary)
+    return next(((name, suite.numbers[name]) for name in names if name in suite.numbers), None)
 
 
 def dialect_of(results: Results) -> str:
@@ -122,6 +156,7 @@ class Cell:
     suite: SuiteResult
     best: bool
     interval: Interval | None
+    other: tuple[str, float | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +179,7 @@ class Card:
     higher: bool
     scale: str
     chart: Markup
+    lost: str
 
 
 def models_of(results: Sequence[Results]) -> list[str]:
@@ -152,15 +188,18 @@ def models_of(results: Sequence[Results]) -> list[str]:
 
 
 def lines(found: Sequence[Ranking], models: Sequence[str]) -> list[Line]:
-    """Rankings as rows with one column a model."""
+    """Rankings of `told_apart` results as rows with one column a model."""
     rows: list[Line] = []
     for ranking in found:
         shared = len(ranking.places) < 2 or ranking.places[1].rank == 1  # nobody is best alone
         cells = {
             place.results.model: Cell(
-                place.suite, place.rank == 1 and not shared, place.suite.intervals.get(place.suite.primary)
+                place.suite,
+                place.rank == 1 and not shared,
+                place.suite.intervals.get(place.suite.primary),
+                other_of(place.suite),
             )
-            for place in reversed(ranking.places)  # of two results of one model the better one shows
+            for place in ranking.places
         }
         percent = is_percent(ranking.suite, ranking.suite.primary)
         rows.append(Line(ranking.suite, tuple(cells.get(model) for model in models), percent))
@@ -184,8 +223,23 @@ def cards(rows: Sequence[Line], models: Sequence[str]) -> list[Card]:
         top = next((end for end in ENDS if end >= most), None) if first.percent else None
         scale = f"scale 0 to {shown(top or most, first.percent)}" if most else ""
         chart = bars(entries, 330, top)
-        found.append(Card(title, first.suite.primary, where, len(shared), first.suite.higher_is_better, scale, chart))
+        lost = _lost(several, models)
+        found.append(
+            Card(title, first.suite.primary, where, len(shared), first.suite.higher_is_better, scale, chart, lost)
+        )
     return found
+
+
+def _lost(rows: Sequence[Line], models: Sequence[str]) -> str:
+    """Whose answers are missing or invalid, and how many over all sets."""
+    told: list[str] = []
+    for index, model in enumerate(models):
+        suites = [cell.suite for row in rows if (cell := row.cells[index])]
+        counts = {what: sum(getattr(suite, what) for suite in suites) for what in ("missing", "invalid")}
+        if any(counts.values()):
+            words = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+            told.append(f"{model.removeprefix('baseline:')} {words} of {sum(suite.n for suite in suites):,}")
+    return "; ".join(told)
 
 
 def inks_of(models: Sequence[str]) -> dict[str, str]:
@@ -198,8 +252,9 @@ def _bar(model: str, index: int, shared: Sequence[Line], percent: bool, ink: str
     values = [cell.suite.value for cell in cells if cell.suite.value is not None]
     value = sum(values) / len(values) if values else None
     whisker = cells[0].interval if len(cells) == 1 else None
+    star = "*" * any(cell.suite.missing or cell.suite.invalid for row in shared if (cell := row.cells[index]))
     return Bar(
-        model.removeprefix("baseline:"), value, shown(value, percent), whisker.low if whisker else None,
+        model.removeprefix("baseline:"), value, shown(value, percent) + star, whisker.low if whisker else None,
         whisker.high if whisker else None, not model.startswith("baseline:"), ink,
         tuple(values) if len(values) > 1 else (),
     )  # fmt: skip
@@ -213,12 +268,13 @@ def write_leaderboard(results: Sequence[Results], out: Path, folders: Sequence[P
     safe = table(results).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
     with whole(rows) as temporary:
         temporary.write_text(safe.write_csv(), "utf-8", newline="\n")
-    models = models_of(results)
-    found = lines(rankings(results), models)
+    named = told_apart(results)
+    models = models_of(named)
+    found = lines(rankings(named), models)
     links = {one.predictions_sha256: _link(out, folder) for one, folder in zip(results, folders, strict=False)}
     datasets = list(dict.fromkeys((one.dataset_name, one.dataset) for one in results))
     write_page(
-        page, "leaderboard.html", results=results, rows=found, cards=cards(found, models), models=models, links=links,
+        page, "leaderboard.html", results=named, rows=found, cards=cards(found, models), models=models, links=links,
         datasets=datasets, inks=inks_of(models),
     )  # fmt: skip
     return page, rows

@@ -40,6 +40,11 @@ def shown(value: float | None, percent: bool = True) -> str:
     return f"{100 * value:.1f}" if percent else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
+def p_shown(p: float | None) -> str:
+    """A p-value for people; never as 0, which none is."""
+    return "–" if p is None else "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
 def metrics_of(result: SuiteResult) -> dict[str, tuple[str, bool, bool]]:
     """Number name -> meaning, percent, higher is better; from the suite's scorer, empty when this version has none."""
     for suite in SUITES:
@@ -60,6 +65,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["shown"] = shown
+    environment.filters["p_shown"] = p_shown
     environment.filters["brief"] = brief
     environment.globals["titles"] = TITLES
     environment.globals["ramp"] = ramp_css()

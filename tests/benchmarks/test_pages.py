@@ -49,7 +49,8 @@ def test_leaderboard_rows_are_stable_and_safe_for_spreadsheets(data: Path, tmp_p
     assert boards[0] == boards[1]
     assert boards[0].splitlines()[0] == (
         "suite,suite_version,source,split,model,metric,value,low,high,higher_is_better,rank,n,missing,invalid,dataset_name,dataset,"
-        "other_dataset,predictions_sha256,engine,engine_version,vtinstruct,limit,phrases,dialect,tie_worst,tie_best"
+        "other_dataset,predictions_sha256,engine,engine_version,vtinstruct,limit,phrases,dialect,tie_worst,tie_best,"
+        "resamples,seed,other_metric,other_value"
     )
     assert ",'=HYPERLINK(1)," in boards[0]
     assert "\n=HYPERLINK" not in boards[0]
@@ -61,6 +62,7 @@ def test_charts_say_in_full_what_they_shorten_and_escape_it() -> None:
     chart = bars([Bar(f"{EVIL} and more", 0.5, "50.0", 0.25, 0.75, True, "#e6553c", (0.25, 0.75)), Bar("b", None, "–")])
     assert "<script>" not in chart
     assert "<title>&lt;script&gt;alert(1)&lt;/script&gt; and more</title>" in chart
+    assert ">&lt;scrip…d more<title>" in chart
     assert chart.count('class="whisker"') == 1
     assert chart.count('class="part"') == 2
     assert chart.count('class="bar ') == 1  # nothing is drawn for an undefined value
