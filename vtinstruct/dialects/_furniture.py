@@ -19,7 +19,7 @@ from vtinstruct.units import Box, Point, Unit, UnitKind
 REACH = 1e6  # pixels; what lies farther is no position in a photo
 _TRP = re.compile("|".join(re.escape(token) for token in RESERVED))
 _SPACES = re.compile(r"\s+")
-_N = r"\s*+[-+]?[0-9]++(?:\.[0-9]*+)?\s*+"
+_N = r"\s*+[-+]?[0-9]++(?:\.[0-9]*+)?\s*+%?+\s*+"
 # Four numbers in brackets: a box in another model's form. Reading it would be a guess; passing it over in silence, a lie.
 FOREIGN = re.compile(rf"\[{_N}(?:,{_N}){{3}}\]|\({_N},{_N}\)\s*+,\s*+\({_N},{_N}\)|\({_N}(?:,{_N}){{3}}\)")
 # What several models' decoders leave at an answer's end.

@@ -14,6 +14,7 @@ from vtinstruct.units import Unit
 
 NUMBER = r"\s*+([-+]?[0-9]++(?:\.[0-9]++)?)\s*+"
 
+_QUAD = r"<quad>|<\|quad_start\|>"  # four corners of a turned box: no two boxes
 Inside = Callable[
     [str], Sequence[Sequence[float]] | None
 ]  # the text inside of a box's marks to boxes in the grid's numbers
@@ -30,7 +31,7 @@ class Names:
         """What finds `boxes` (a pattern of what stands inside of a box's marks) without marks, as its group `bare`. Marks are
         special tokens, and the models' own evaluation scripts decode answers without those (`skip_special_tokens`)."""
         ref, _, box, box_end = self._patterns
-        return re.compile(rf"(?:{ref}|{box})[^<]*+|(?P<bare>{boxes})(?!\s*+{box_end})")
+        return re.compile(rf"(?:{ref}|{box}|{_QUAD})[^<]*+|(?P<bare>{boxes})(?!\s*+{box_end})")
 
     @cached_property
     def _patterns(self) -> tuple[str, str, str, str]:

@@ -27,8 +27,9 @@ GRID = Grid(1000, 999, floor=True, centre=True)
 FORMS = ("boxes", "polygons", "quads")
 _ENDS = re.compile(r"</?s>|<pad>|</?(?:od|box|bbox|ground|obj)>")
 _DEBRIS = re.compile(r"<loc_|</?poly>|<sep>")
+_TOKEN = "(?:<loc_[0-9]++>|<sep>|</?poly>)"  # some decoders put blanks between them
 _MARKS = Marks(
-    re.compile(r"(?:<loc_[0-9]++>|<sep>|</?poly>)++"), _DEBRIS, re.compile(r"(?!)"),
+    re.compile(rf"{_TOKEN}(?:\s*+{_TOKEN})*+"), _DEBRIS, re.compile(r"(?!)"),
     ("<loc_", "<sep>", "<poly>", "</poly>", "</s>"),
 )  # fmt: skip
 _NUMBER = re.compile(r"<loc_([0-9]{1,9})[0-9]*+>")

@@ -12,23 +12,13 @@ import re
 from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Marks, Read, Reading, floats, listen, point_of, unit_of
+from vtinstruct.dialects._furniture import Read, Reading, floats, listen, point_of, unit_of
 from vtinstruct.dialects._saying import numbers_of, written
+from vtinstruct.dialects._xml_points import MARKS, pairs_of, words_of
 from vtinstruct.dialogue import Parts, Triplet
 
 GRID = Grid(1000, 1000)
 NONE = "There are none."
-_INSIDE = r'(?:[^<>"]++|"[^"<]*+")*+'
-_MARKS = Marks(
-    re.compile(rf"<points?\b({_INSIDE})>([^<]*+)</points?>"),
-    re.compile(r"</?points?\b"),
-    re.compile(rf'<points?\b{_INSIDE}(?:"[^"<]*+|>[^<]*+)?\Z'),
-    ("<points", "</points>", "</point>"),
-)
-_POINT = re.compile(r'\bx([0-9]*+)\s*+=\s*+"([^"<>]*+)"\s*+y([0-9]*+)\s*+=\s*+"([^"<>]*+)"')
-_ALT = re.compile(r'\balt\s*+=\s*+"([^"<]*+)"')
-
-
 _PERCENT = r"([0-9]++\.[0-9]),?+ ?+([0-9]++\.[0-9])"
 _BARE = re.compile(
     rf"(?:Click)?\({_PERCENT}\)|(?<![0-9A-Za-z])(?:[0-9]++|p)\s*+=\s*+([0-9]{{3}})\s*+,\s*+([0-9]{{3}})(?![0-9])"
@@ -37,17 +27,15 @@ _BARE = re.compile(
 
 def read(spoken: Spoken) -> Heard:
     """Phrases with their points, words where they stand."""
-    if not _MARKS.debris.search(spoken.text):
+    if not MARKS.debris.search(spoken.text):
         spoken = replace(spoken, text=_BARE.sub(_marked, spoken.text))
 
     def element(reading: Reading, match: re.Match[str]) -> None:
-        points = [(one[1], one[3]) for one in _POINT.findall(match[1])]
+        points = pairs_of(match)
         units = [unit_of(reading, *_point(floats(point), spoken.size_wh)) for point in points]
-        alt = _ALT.search(match[1])
-        words = match[2] if match[2].strip() or alt is None else alt[1]
-        reading.phrase(words, "point", units if points else [unit_of(reading, None, "unreadable")])
+        reading.phrase(words_of(match), "point", units if points else [unit_of(reading, None, "unreadable")])
 
-    return listen(spoken, _MARKS, element)
+    return listen(spoken, MARKS, element)
 
 
 def _marked(match: re.Match[str]) -> str:

@@ -1,5 +1,6 @@
 """Qwen2.5-VL: a JSON list of `{"bbox_2d": [x0, y0, x1, y1], "label": ...}` or `{"point_2d": [x, y], "label": ...}`, every
-number a pixel of the picture as the model got it, that is of the photo after `smart_resize`.
+number a pixel of the picture as the model got it, that is of the photo after `smart_resize`; or, asked for XML,
+`<points x1="10" y1="20" alt="...">words</points>` in the same pixels (the notebook's `decode_xml_points`, `plot_points`).
 
 Source: github.com/QwenLM/Qwen2.5-VL, `qwen-vl-finetune/tools/process_bbox.ipynb` (`convert_to_qwen25vl_format`: rounded, at
 most one less than the side) and `cookbooks/spatial_understanding.ipynb` (read as `x / input_width * width`).
@@ -11,16 +12,20 @@ beside its answer (`input_wh`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from vtinstruct.dialect import Dialect, Grid, Heard, SizeWH, Spoken
-from vtinstruct.dialects._furniture import Read, mark_of
+from vtinstruct.dialects._furniture import ENDS, Read, Reading, floats, listen, mark_of, unit_of
 from vtinstruct.dialects._json_list import KEYS, keyed, read_list, write_list
 from vtinstruct.dialects._saying import shares_of
+from vtinstruct.dialects._xml_points import MARKS, pairs_of, words_of
 from vtinstruct.dialogue import Parts
 from vtinstruct.units import Unit, UnitKind
 
 FACTOR = 28  # two patches of 14 pixels
+_FENCE = re.compile(r"```(?:xml)?\s*+")
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
 
 
@@ -46,7 +51,18 @@ def read(spoken: Spoken) -> Heard:
     def place(numbers: Sequence[float]) -> Read:
         return mark_of([number / input_wh[index % 2] for index, number in enumerate(numbers)], spoken.size_wh)
 
+    if "{" not in spoken.text and MARKS.debris.search(spoken.text):
+        return _read_points(spoken, place)
     return read_list(spoken, keyed(KEYS, place), place)
+
+
+def _read_points(spoken: Spoken, place: Callable[[Sequence[float]], Read]) -> Heard:
+    def element(reading: Reading, match: re.Match[str]) -> None:
+        read = [place(floats(pair)) for pair in pairs_of(match)] or [(None, "unreadable")]
+        reading.phrase(words_of(match), "point", [unit_of(reading, *one) for one in read])
+
+    text = _FENCE.sub("", ENDS.sub("", spoken.text))
+    return listen(replace(spoken, text=text), MARKS, element)
 
 
 def render(parts: Parts, size_wh: SizeWH) -> str:

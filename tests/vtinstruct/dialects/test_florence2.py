@@ -23,6 +23,8 @@ BOX_A, BOX_B = (10.5, 10.25, 30.5, 20.25), (50.5, 30.25, 70.5, 40.25)
 ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     # <OD>: labels and boxes, one behind the other, between the sentence marks
     (f"</s><s>car{A}door handle{B}</s>", "{car|box|1}, {door handle|box|1}", [BOX_A, BOX_B], []),
+    # blanks and line breaks between the numbers, as some decoders put them
+    (f"car {A.replace('><', '> <')} door\n{B.replace('><', '> <')}", "{car|box|1}, {door|box|1}", [BOX_A, BOX_B], []),
     # a label twice
     (f"wheel{A}wheel{B}", "{wheel|box|2}", [BOX_A, BOX_B], []),
     # <CAPTION_TO_PHRASE_GROUNDING>: two boxes of one phrase

@@ -16,6 +16,8 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ('<point x="10.5" y="20.0" alt="dog">dog</point>', "{dog|point|1}", [(105, 100)], []),
     # a leading blank, as the model often writes
     (' <point x="10.5" y="20.0" alt="dog">dog</point>', " {dog|point|1}", [(105, 100)], []),
+    # closed at once
+    ('A <point x="10.5" y="20.0" alt="dog"/>.', "A {dog|point|1}.", [(105, 100)], []),
     # several points, and the count behind them
     ('Counting the <points x1="1.0" y1="2.0" x2="3.0" y2="4.0" alt="dogs">dogs</points> shows a total of 2.',
      "Counting the {dogs|point|2} shows a total of 2.", [(10, 10), (30, 20)], []),

@@ -46,6 +46,15 @@ def test_points() -> None:
     assert heard("qwen2_5_vl", '{"point_2d": [504, 252], "label": "nose"}') == ("{nose|point|1}", [(500, 250)], [])
 
 
+def test_points_as_xml() -> None:
+    one = '<points x1="504" y1="252" x2="1008" y2="0" alt="pups">dogs</points>'
+    assert heard("qwen2_5_vl", one) == ("{dogs|point|2}", [(500, 250), (1000, 0)], [])
+    assert heard("qwen2_5_vl", f"```xml\n{one}\n```<|im_end|>")[1:] == ([(500, 250), (1000, 0)], [])
+    assert heard("qwen2_5_vl", one, input_wh=(2016, 504))[1] == [(250, 250), (500, 0)]
+    assert heard("qwen2_5_vl", '<points alt="pups">dogs</points>') == ("{dogs|point|1}", [None], ["unreadable"])
+    assert heard("qwen2_5_vl", one[:-20]) == ("", [], ["truncated"])
+
+
 def test_cut_off_and_absurd() -> None:
     assert heard("qwen2_5_vl", BOX[:-30]) == ("", [], ["truncated"])
     swapped = '{"bbox_2d": [560, 56, 112, 280], "label": "dog"}'

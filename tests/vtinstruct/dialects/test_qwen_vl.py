@@ -56,6 +56,8 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     # a smaller-than sign is no mark
     ("3 < 4 dogs", "3 < 4 dogs", [], []),
     ("3 < ", "3 < ", [], []),
+    # a turned box is no two boxes
+    ("<quad>(1,2),(3,4),(5,6),(7,8)</quad>", "<quad>(1,2),(3,4),(5,6),(7,8)</quad>", [], ["unreadable"]),
 ]  # fmt: skip
 
 

@@ -35,6 +35,8 @@ ANSWERS: list[tuple[str, str, list[Any], list[str]]] = [
     ("A man[0.2,0.3,0.1,0.4]", "{A man|box|1}", [None], ["swapped corners"]),
     # other brackets are words
     ("A man [sic] walks", "A man [sic] walks", [], []),
+    # percent: another form, which is not guessed at
+    ("dog[10%, 20%, 30%, 40%]", "dog[10%, 20%, 30%, 40%]", [], ["unreadable"]),
 ]  # fmt: skip
 
 
