@@ -24,11 +24,60 @@ and misses can be down to each confidence is taken for each on its own.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from benchmarks.columns import Instances
-from benchmarks.matching import IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, by_class, take
+from benchmarks.matching import AREAS, IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, by_class, ranking, take
 from benchmarks.tie_groups import Events, compete
+from benchmarks.weighted import Conditions, numbers, weighable
+
+ORDERS, WORK = (20, 400), 400_000  # random orders behind AP_expected: fewer where each costs more
+UNMOVED = 1e-9  # of AP: rounding
+
+
+def tie_range(
+    truth: Instances, found: Instances, near: Pairs, rules: Conditions, photos: int, seed: int, scored: bool
+) -> tuple[dict[str, float], dict[str, Any]]:  # fmt: skip
+    """The three numbers of answers with equal confidences, and how the middle one was found; none where the order of equal ones
+    moves nothing. `scored`: there are confidences; without any, AP_expected is taken of large sets too."""
+    worst, best = tie_bounds(*_counted(truth, found, near, rules))
+    if np.isnan(worst) or (scored and not best - worst > UNMOVED):
+        return {}, {}
+    shown = {"AP_worst": worst, "AP_best": best}
+    if scored and len(found) > WORK // ORDERS[0]:  # each order is a matching of its own
+        return shown, {}
+    alone = replace(rules, names=("AP",))
+    orders = ORDERS[0] if scored else int(np.clip(WORK // max(len(found), 1), *ORDERS))
+    rng, one = np.random.default_rng(seed), np.ones((1, 1))
+    values: list[float] = []
+    for _ in range(orders):
+        shuffled = replace(found, score=broken(found.score, rng))
+        ready = weighable(truth, shuffled, near, alone, np.zeros(photos, dtype=np.int64), 1)
+        values.append(float(numbers(ready, one)["AP"][0]))
+    mean, spread = float(np.mean(values)), float(np.std(values))
+    said = {"orders": orders, "AP_expected_standard_error": spread / np.sqrt(orders)}
+    return {"AP_worst": worst, "AP_expected": mean, "AP_best": best}, said
+
+
+def _counted(
+    truth: Instances, found: Instances, near: Pairs, rules: Conditions
+) -> tuple[Instances, Instances, Pairs, Bools, Bools]:
+    """What bounds are asked of: without the answers that are beyond the limits of a photo. What is larger than anything that
+    counts is ignored, as the official scripts do."""
+    ranked = ranking(truth, found)
+    kept = np.zeros(len(found), dtype=np.bool_)
+    kept[ranked.order[ranked.place < max(rules.limits)]] = True
+    kept &= rules.counts
+    there = kept[near.found]
+    number = np.cumsum(kept) - 1
+    near = Pairs(number[near.found[there]], near.truth[there], near.similar[there])
+    least, most = AREAS["all"]
+    ignore = rules.ignore | (truth.area < least) | (truth.area > most)
+    lenient = rules.lenient | (rules.areas < least) | (rules.areas > most)
+    return truth, found.at(np.flatnonzero(kept)), near, ignore, lenient[kept]
 
 
 def tie_bounds(truth: Instances, found: Instances, near: Pairs, ignore: Bools, lenient: Bools) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard, cast
 from benchmarks.engine import AveragePrecision, IouType
 from benchmarks.official._files import OfficialError, Rows, is_number, numbers_of
 from benchmarks.official._table import Table
+from benchmarks.official._ties import Ties
 from benchmarks.skeletons import SKELETONS
 from vtinstruct.geometry import MAX_COORDINATE, GeometryError, check_rle, polygons_to_rle, rle_from_runs, rle_to_coco
 from vtinstruct.units import Rle
@@ -126,8 +127,8 @@ def _field(found: Rows, iou_type: IouType) -> str:
     )
 
 
-def table(title: str, checked: Checked, run: Run, engine: Mapping[str, str]) -> Table:
-    """What an evaluation gives, with the original's numbers by size where they are others."""
+def table(title: str, checked: Checked, run: Run, engine: Mapping[str, str], ties: Ties) -> Table:
+    """What an evaluation gives, with the original's numbers by size where they are others, and the range of equal confidences."""
     result = run(checked.annotated, checked.kept)
     numbers = dict(result.numbers)
     if checked.boxed:
@@ -135,7 +136,7 @@ def table(title: str, checked: Checked, run: Run, engine: Mapping[str, str]) -> 
         numbers |= {f"{name}[script]": value for name, value in boxed.items() if name.split("@")[0] in BY_SIZE}
     names = {row["id"]: row["name"] for row in checked.annotated["categories"]}
     classes = tuple({**row, "id": checked.originals.get(row["id"], row["id"])} for row in per_class(result, names))
-    return Table(title, numbers, classes, checked.notes, engine)
+    return Table(title, numbers, classes, (*checked.notes, *ties.notes), engine, ties.numbers)
 
 
 def per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -198,9 +198,8 @@ def show(table: Table, classes: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(table), allow_nan=False))
         return
-    console.print(
-        _grid(table.title, ("number", "value"), [{"number": k, "value": v} for k, v in table.numbers.items()])
-    )
+    numbers = {**table.numbers, **table.ties}
+    console.print(_grid(table.title, ("number", "value"), [{"number": k, "value": v} for k, v in numbers.items()]))
     if classes and table.classes:
         console.print(_grid("by class", tuple(table.classes[0]), list(table.classes)))
     engine = ", ".join(f"{package} {version}" for package, version in table.engine.items())

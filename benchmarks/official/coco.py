@@ -19,7 +19,9 @@ from benchmarks.official._files import OfficialError, Rows, read_pair
 from benchmarks.official._instances import check, table
 from benchmarks.official._poses import answered, by_crowd, by_part, fill_areas, joined
 from benchmarks.official._table import Table
+from benchmarks.official._ties import ties_of
 from benchmarks.scorer import Engine
+from benchmarks.scorers._ap import coco_rules
 from benchmarks.skeletons import SKELETONS, Skeleton
 
 NEEDED = {"bbox": ("bbox", "area"), "segm": ("segmentation", "area"), "keypoints": ("keypoints", "bbox", "area")}
@@ -46,7 +48,8 @@ def coco(
     annotated, found = read_pair(annotations, results, (*NEEDED[iou_type], "iscrowd"))
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(average_precision_of_lists, iou_type, engine=engine)
-    return table(f"COCO {iou_type}", checked, run, engine_versions(engine, ("pycocotools",)))
+    ties = ties_of(checked.annotated, checked.kept, iou_type, coco_rules(iou_type))
+    return table(f"COCO {iou_type}", checked, run, engine_versions(engine, ("pycocotools",)), ties)
 
 
 def _poses(annotations: Path, results: Path, engine: Engine, skeleton: Skeleton) -> Table:
@@ -67,7 +70,8 @@ def _poses(annotations: Path, results: Path, engine: Engine, skeleton: Skeleton)
         return average_precision_of_lists("keypoints", truth, rows, engine, None if of.name == "coco" else of.sigmas)
 
     title = f"{'COCO' if skeleton.name == 'coco' else skeleton.name} keypoints"
-    got = table(title, checked, numbers_of, engine_versions(engine, ("pycocotools",)))
+    ties = ties_of(checked.annotated, checked.kept, "keypoints", coco_rules("keypoints"), skeleton.sigmas)
+    got = table(title, checked, numbers_of, engine_versions(engine, ("pycocotools",)), ties)
     numbers = dict(got.numbers)
     if skeleton.name == "crowdpose":
         numbers = {name: value for name, value in numbers.items() if name[-1] not in "ml"}  # as its own tool

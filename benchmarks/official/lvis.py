@@ -12,10 +12,13 @@ from typing import Any, Literal, cast
 
 from benchmarks.engine import engine_versions
 from benchmarks.engine_lvis import FREQUENCIES, lvis_average_precision_of_lists
+from benchmarks.matching import LARGEST
 from benchmarks.official._files import WHOLE, OfficialError, read_pair
 from benchmarks.official._instances import FIELD, check, table
 from benchmarks.official._table import Table
+from benchmarks.official._ties import ties_of
 from benchmarks.scorer import Engine
+from benchmarks.scorers._lvis import lvis_rules
 
 Lvis = Literal["bbox", "segm"]
 
@@ -26,9 +29,14 @@ def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engi
     _check_federation(annotated, annotations)
     for row in annotated["annotations"]:
         row.pop("iscrowd", None)  # the original does not look at it
+        if row.pop(
+            "ignore", False
+        ):  # the fast engine does not look at this: an area beyond all sizes is ignored by both
+            row["area"] = 2 * LARGEST
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(lvis_average_precision_of_lists, iou_type, engine=engine)
-    return table(f"LVIS {iou_type}", checked, run, engine_versions(engine, ("lvis",)))
+    ties = ties_of(checked.annotated, checked.kept, iou_type, lvis_rules(iou_type))
+    return table(f"LVIS {iou_type}", checked, run, engine_versions(engine, ("lvis",)), ties)
 
 
 def _check_federation(annotated: dict[str, Any], path: Path) -> None:

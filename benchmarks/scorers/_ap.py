@@ -18,19 +18,17 @@ from benchmarks.columns import Instances
 from benchmarks.crew import ALONE
 from benchmarks.engine import BOX_NUMBERS, KEYPOINT_NUMBERS, AveragePrecision, IouType, average_precision
 from benchmarks.intervals import FEW, Support, intervals, photo_index
-from benchmarks.matching import Pairs, Similar, pairs, ranking
+from benchmarks.matching import Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
 from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, unknown_words, with_words
 from benchmarks.scorers._mistakes import confusion, reliability
-from benchmarks.ties import broken, tie_bounds, tied
+from benchmarks.ties import tie_range, tied
 from benchmarks.weighted import Conditions, Weighable, numbers, weighable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Columns = Callable[[pl.DataFrame], tuple[Instances, Instances]]
-ORDERS, WORK = (20, 400), 400_000  # random tie orders behind AP_expected: fewer where each costs more
-UNMOVED = 1e-9  # of AP: rounding
 LIGHT = 10_000_000  # steps along rankings x resamples; up to here, double precision costs nothing
 LONG = 150_000_000  # the same, some two seconds: from here on another process is worth its start
 
@@ -117,14 +115,14 @@ def summarize_ap(
     few: dict[str, int] = {}
     if len(truth) and (setting.resamples or not scored):
         near = pairs(truth, found, similarity(truth, found))
-        conditions = _conditions(rows, truth, found, rules, setting)
+        conditions = conditions_of(rows, truth, found, rules, setting)
         mistakes = {
             "reliability": reliability(truth, found, near, conditions.lenient) if scored else None,
             "confusion": confusion(truth, found, similarity, conditions.lenient, scored, setting.class_name).to_json(),
         }
         equal = tied(found)
         if equal:
-            ties, orders = _tie_orders(truth, found, near, conditions, rows.height, setting.seed, scored)
+            ties, orders = tie_range(truth, found, near, conditions, rows.height, setting.seed, scored)
             said |= ties
             orders |= {"answers": equal}
         if setting.resamples:
@@ -160,44 +158,6 @@ def supports(ready: Weighable) -> dict[str, Support]:
     return found
 
 
-def _tie_orders(
-    truth: Instances, found: Instances, near: Pairs, conditions: Conditions, photos: int, seed: int, scored: bool
-) -> tuple[dict[str, float | None], dict[str, Any]]:  # fmt: skip
-    """The three numbers of answers with equal confidences, and how the middle one was found; none where the order of equal ones
-    moves nothing."""
-    worst, best = tie_bounds(*_counted(truth, found, near, conditions))
-    if scored and not best - worst > UNMOVED:
-        return {}, {}
-    shown: dict[str, float | None] = {"AP_worst": worst, "AP_best": best}
-    if scored and len(found) > WORK // ORDERS[0]:  # each order is a matching of its own
-        return shown, {}
-    alone = replace(conditions, names=("AP",))
-    orders = ORDERS[0] if scored else int(np.clip(WORK // max(len(found), 1), *ORDERS))
-    rng, one = np.random.default_rng(seed), np.ones((1, 1))
-    values: list[float] = []
-    for _ in range(orders):
-        shuffled = replace(found, score=broken(found.score, rng))
-        ready = weighable(truth, shuffled, near, alone, np.zeros(photos, dtype=np.int64), 1)
-        values.append(float(numbers(ready, one)["AP"][0]))
-    mean, spread = float(np.mean(values)), float(np.std(values))
-    said = {"orders": orders, "AP_expected_standard_error": spread / np.sqrt(orders)}
-    return {n: None if np.isnan(v) else v for n, v in {**shown, "AP_expected": mean}.items() if v is not None}, said
-
-
-def _counted(
-    truth: Instances, found: Instances, near: Pairs, rules: Conditions
-) -> tuple[Instances, Instances, Pairs, NDArray[np.bool_], NDArray[np.bool_]]:  # fmt: skip
-    """What bounds are asked of: without the answers that are beyond the limits of a photo."""
-    ranked = ranking(truth, found)
-    kept = np.zeros(len(found), dtype=np.bool_)
-    kept[ranked.order[ranked.place < max(rules.limits)]] = True
-    kept &= rules.counts
-    there = kept[near.found]
-    number = np.cumsum(kept) - 1
-    near = Pairs(number[near.found[there]], near.truth[there], near.similar[there])
-    return truth, found.at(np.flatnonzero(kept)), near, rules.ignore, rules.lenient[kept]
-
-
 def _f1(rows: pl.DataFrame) -> dict[str, float | None]:
     total = int(rows["true_count"].sum()) + int(rows["found_count"].sum())
     if not total:
@@ -205,7 +165,7 @@ def _f1(rows: pl.DataFrame) -> dict[str, float | None]:
     return {"F1@.5": 2 * int(rows["hits50"].sum()) / total, "F1@.75": 2 * int(rows["hits75"].sum()) / total}
 
 
-def _conditions(rows: pl.DataFrame, truth: Instances, found: Instances, rules: Rules, setting: Setting) -> Conditions:
+def conditions_of(rows: pl.DataFrame, truth: Instances, found: Instances, rules: Rules, setting: Setting) -> Conditions:
     """The rules of a benchmark, for these very instances."""
     areas = found.area if found.rles is not None else found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3]
     lenient = rules.lenient(rows, truth, found) if rules.lenient else np.zeros(len(found), dtype=np.bool_)

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import score as score_module
 from benchmarks.results import read_results
-from benchmarks.rows import RowsError
+from benchmarks.rows import RowsError, Whose, read_rows, write_rows
 from benchmarks.score import rescore
 from benchmarks.suites import suite_named
 from tests.benchmarks.road import Done, bench, edited, perfect, score
@@ -165,6 +165,15 @@ def test_digests_that_another_program_exchanged_are_not_believed(run: Path, data
     rewrite(path, lambda table: table.with_columns(pl.col("digest").reverse()))
     assert score(run.parent / "answers.jsonl", data, run, *SUITES).exit_code == 0
     assert (run / "results.json").read_bytes() == before
+
+
+def test_the_pieces_that_a_table_comes_in_do_not_show_in_its_file(run: Path) -> None:
+    rows = pl.concat([pl.read_parquet(rows_file(run))] * 40)
+    whole, (path, whose) = rows.rechunk(), (run / "rows.parquet", Whose("det", 1, "hand", "val"))
+    pieces = pl.concat([whole[n : n + 7] for n in range(0, whole.height, 7)], rechunk=False)
+    assert pieces.n_chunks() > 10
+    assert write_rows(path, whole, whose, {}) == write_rows(path, pieces, whose, {})
+    assert read_rows(path, write_rows(path, pieces, whose, {}))[0].equals(whole)
 
 
 def test_parts_of_whole_stretches_merge_to_the_same_bytes_in_any_order(data: Path, tmp_path: Path) -> None:
