@@ -1,5 +1,5 @@
-"""The commands `refvlm-bench coco | lvis | panoptic | miou | depth | captions | vqa | textvqa | gqa | pope | rec | gcg | noc`:
-official result files in, official numbers out."""
+"""The commands `refvlm-bench coco | lvis | panoptic | miou | cityscapes-ap | depth | captions | vqa | textvqa | gqa | pope |
+rec | gcg | noc`: official result files in, official numbers out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.clicks import LIMIT
 from benchmarks.official._files import OfficialError
 from benchmarks.official._table import Table
 from benchmarks.official.captions import captions, captions_of_lines
+from benchmarks.official.cityscapes_ap import cityscapes_ap
 from benchmarks.official.coco import coco
 from benchmarks.official.depth import depth
 from benchmarks.official.gcg import gcg
@@ -96,6 +97,15 @@ def register(app: typer.Typer) -> None:
         reduced = "annotations" if reduce_zero_label and from_zero else reduce_zero_label
         table = miou(annotations, results, chosen, ignore=ignore, reduce_zero_label=reduced, cityscapes=cityscapes)
         show(table, classes, as_json)
+
+    @app.command("cityscapes-ap")
+    def cityscapes_ap_command(
+        annotations: TruthFolder,
+        results: Annotated[Path, typer.Argument(help="the folder of *.txt with the masks they name")],
+        classes: Classes = False, as_json: Json = False,
+    ) -> None:  # fmt: skip
+        """AP of Cityscapes' instances: *_gtFine_instanceIds.png and the challenge's text files."""
+        show(cityscapes_ap(annotations, results), classes, as_json)
 
     @app.command("depth")
     def depth_command(

@@ -40,6 +40,7 @@ from tests.benchmarks.test_official import (
     plain_coco,
     results_of,
 )  # fmt: skip
+from tests.benchmarks.test_official_cityscapes_ap import drawn
 from tests.benchmarks.test_official_words import glamm
 from tests.benchmarks.test_panoptic import official as panoptic_original
 from tests.damage import BYTES, changed, written
@@ -161,6 +162,12 @@ def arrays(folder: Path) -> None:
     np.save(folder / "dt.npy", rng.uniform(1, 9, (2, 12, 16)))
 
 
+def city(folder: Path) -> None:
+    drawn(folder, 3)
+    (folder / "gtFine").rename(folder / "gt")
+    (folder / "results").rename(folder / "dt")
+
+
 DOORS: dict[str, Door] = {
     **{f"coco {kind}": Door(instances(kind), ("coco", "gt.json", "dt.json", "--iou", kind), pycoco(kind)) for kind in ("bbox", "segm", "keypoints")},
     "lvis": Door(instances("bbox", True), ("lvis", "gt.json", "dt.json", "--iou", "bbox"), lvis_numbers),
@@ -173,6 +180,7 @@ DOORS: dict[str, Door] = {
     "noc masks": Door(clicks, ("noc", "said", "--masks", "masks")),
     "panoptic": Door(lambda folder: panoptic_files(folder, 3), ("panoptic", "gt.json", "gt", "dt.json", "dt"), panoptic_numbers),
     "miou": Door(lambda folder: label_maps(folder, 1), ("miou", "gt", "dt", "--num-classes", str(CLASSES)), maps_numbers),
+    "cityscapes-ap": Door(city, ("cityscapes-ap", "gt", "dt")),
     "depth": Door(depth_maps, ("depth", "gt", "dt", "--align", "median")),
     "depth arrays": Door(arrays, ("depth", "gt.npy", "dt.npy")),
 }  # fmt: skip
@@ -251,7 +259,7 @@ def broken(name: str, data: bytes, random: Random) -> bytes | None:
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             wire = changed(wire, random)
         return written(wire)
-    if random.random() < 0.5:
+    if name.endswith(".txt") or random.random() < 0.5:
         return random.choice(BYTES)(data, random)
     return other_picture(data, random) if name.endswith(".png") else other_array(data, random)
 
