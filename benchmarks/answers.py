@@ -24,7 +24,11 @@ from vtinstruct.prediction import Header, PredictionsError, answer_lines, read_h
 from vtinstruct.units import Box, Depth, Keypoints, Mask, Point, Unit, kind_of
 
 SHOWN_FAULTS = 20
+SHOWN_STRAYS = 3  # answers to what is not scored, which would hide the faults
+STRAY = "is no sample of the scored set"  # how the line of such an answer ends
 LETTERS = 400  # of a fault's detail
+
+Line = tuple[str, int, str]  # file, number of the line, what is wrong with it
 
 
 @dataclass(slots=True)
@@ -40,15 +44,25 @@ class Intake:
     unknown_ids: int = 0
     other_turns: int = 0
     reasons: Counter[str] = field(default_factory=Counter[str])
-    noted: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])  # file, line, what was wrong
+    noted: list[Line] = field(default_factory=list[Line])  # faults
+    strays: list[Line] = field(default_factory=list[Line])  # answers to unknown ids
 
-    def note(self, reason: str, file: str, number: int, detail: str) -> None:
+    def note(self, reason: str, file: str, number: int, detail: str, times: int = 1) -> None:
         """Count a fault, and keep its line while it is among the first; a detail that quotes too much of it is cut, and what
         it quotes cannot break the line or steer a terminal."""
-        self.reasons[reason] += 1
+        self.reasons[reason] += times
+        self._keep(self.noted, file, number, detail)
+
+    def stray(self, file: str, number: int, id_: str) -> None:
+        """Count an answer to a sample that is not scored."""
+        self.unknown_ids += 1
+        self.reasons["unknown id"] += 1
+        self._keep(self.strays, file, number, f"line {number}: {id_!r:.100} {STRAY}")
+
+    def _keep(self, lines: list[Line], file: str, number: int, detail: str) -> None:
         detail = detail if len(detail) <= LETTERS else detail[: LETTERS - 1] + "…"
-        self.noted.append((file, number, detail if detail.isprintable() else _printable(detail)))
-        if len(self.noted) > 10 * SHOWN_FAULTS:
+        lines.append((file, number, detail if detail.isprintable() else _printable(detail)))
+        if len(lines) > 10 * SHOWN_FAULTS:
             self._cut()
 
     def add(self, other: Intake) -> None:
@@ -58,18 +72,21 @@ class Intake:
         self.other_turns += other.other_turns
         self.reasons += other.reasons
         self.noted += other.noted
+        self.strays += other.strays
         self._cut()
 
     def _cut(self) -> None:
-        self.noted.sort()
-        del self.noted[SHOWN_FAULTS:]
+        for lines, most in ((self.noted, SHOWN_FAULTS), (self.strays, SHOWN_STRAYS)):
+            lines.sort()
+            del lines[most:]
 
     def to_json(self) -> dict[str, Any]:
         """What a result file keeps."""
         self._cut()
+        lines = [f"{file}: {detail}" for file, _, detail in sorted([*self.noted, *self.strays])]
         return {
             "answers": self.answers, "unknown_ids": self.unknown_ids, "other_turns": self.other_turns,
-            "reasons": dict(sorted(self.reasons.items())), "lines": [f"{file}: {detail}" for file, _, detail in self.noted],
+            "reasons": dict(sorted(self.reasons.items())), "lines": lines,
         }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from benchmarks.answers import SHOWN_FAULTS
+from benchmarks.answers import SHOWN_FAULTS, SHOWN_STRAYS, STRAY
 from benchmarks.folder import RESULTS, begin, claimed
 from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
@@ -85,7 +85,10 @@ def _intake(parts: Sequence[Any]) -> dict[str, Any]:
         reasons.update(cast(dict[str, int], part.get("reasons", {})))
         lines += part.get("lines", [])
     counts = {name: sum(part.get(name, 0) for part in parts) for name in ("answers", "unknown_ids", "other_turns")}
-    return {**counts, "reasons": dict(sorted(reasons.items())), "lines": sorted(lines, key=_place)[:SHOWN_FAULTS]}
+    lines.sort(key=_place)
+    strays = [line for line in lines if line.endswith(STRAY)]
+    kept = [line for line in lines if not line.endswith(STRAY)][:SHOWN_FAULTS] + strays[:SHOWN_STRAYS]
+    return {**counts, "reasons": dict(sorted(reasons.items())), "lines": sorted(kept, key=_place)}
 
 
 def _place(line: str) -> tuple[str, int, str]:

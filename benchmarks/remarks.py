@@ -7,13 +7,15 @@ from typing import Any, cast
 
 from benchmarks.results import Results
 
-SHOWN = 8  # phrases named
+SHOWN, FAULTS = 8, 4  # phrases, kinds of faults named
+OFTEN = 0.2  # of the answered boxes: what is more than a few wild ones
 SEEN = 0.0005  # of AP: what a table shows
 
 
 def remarks(results: Results) -> list[str]:
     """One sentence each; none where nothing needs one."""
-    found = [*_answers(results), *_confidences(results), *_equal(results), *_phrases(results)]
+    parts = (_answers, _strays, _frames, _confidences, _equal, _phrases)
+    found = [line for part in parts for line in part(results)]
     if results.other_dataset:
         found.append("The answers were made for another dataset; numbers of other runs are not comparable.")
     return found
@@ -30,8 +32,38 @@ def _answers(results: Results) -> list[str]:
             f"{missing:,} of {n:,} samples have no answer ({100 * missing / n:.0f} %); they are in every number and score worst."
         )
     if invalid:
-        found.append(f"{invalid:,} of {n:,} answers have faults; what can be read of them is scored.")
+        reasons = Counter[str](results.intake.get("reasons", {}))
+        reasons.pop("unknown id", None)
+        named = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(FAULTS))
+        more = ", and other reasons" if len(reasons) > FAULTS else ""
+        found.append(
+            f"{invalid:,} of {n:,} answers have faults; what can be read of them is scored.{' ' * bool(named)}{named}{more}"
+        )
     return found
+
+
+def _strays(results: Results) -> list[str]:
+    strays, answers = results.intake.get("unknown_ids", 0), results.intake.get("answers", 0)
+    if not strays:
+        return []
+    where = "samples of other suites or splits, or wrong ids"
+    return [f"{strays:,} of {answers:,} answers are to nothing that is scored here: {where}."]
+
+
+def _frames(results: Results) -> list[str]:
+    """Boxes that look as if they were in another unit than pixels."""
+    told: list[str] = []
+    counts = [s.details["frames"] for s in results.suites if s.details.get("frames")]
+    answered, small, beyond = (sum(c[name] for c in counts) for name in ("answered", "within_a_pixel", "beyond_photo"))
+    looks = (
+        (small, "end within a pixel of the photo's corner, as shares of its sides do"),
+        (beyond, "reach far beyond their photo, as thousandths of its sides do"),
+    )
+    right = "pixels of the photo are right; `refvlm-bench convert` reads models that speak in other units."
+    for count, look in looks:
+        if count > OFTEN * answered:
+            told.append(f"{count:,} of {answered:,} answered boxes {look}; {right}")
+    return told
 
 
 def _confidences(results: Results) -> list[str]:
@@ -55,7 +87,7 @@ def _equal(results: Results) -> list[str]:
         count = cast(int, suite.details["tie_orders"]["answers"])
         found.append(
             f"{count:,} answers in {suite.suite} ({suite.source} {suite.split}) share their confidence with others of their "
-            f"class: AP {100 * ap:.1f} is that of the order in the file, others give {100 * worst:.1f} to {100 * best:.1f}."
+            f"class: AP {100 * ap:.1f} is that of one order of them, others give {100 * worst:.1f} to {100 * best:.1f}."
         )
     return found
 

@@ -105,10 +105,17 @@ class _Unknown(msgspec.Struct):
     instances: Count = 0
 
 
+class _Frames(msgspec.Struct):
+    answered: Count
+    within_a_pixel: Count
+    beyond_photo: Count
+
+
 class _Details(msgspec.Struct):
     """What others than the scorer itself read of them."""
 
     scored: bool | None = None
+    frames: _Frames | None = None
     unknown_classes: _Unknown | None = None
 
 

@@ -62,7 +62,7 @@ def _scored(
     pieces = stretches(paths, workers)
     for part in crew.share(sweeper_alone, (common, ids), pieces, len(pieces), sweeper(common, dataset, truths, ids)):
         absorb(swept, part, paths[0])
-    if swept.intake.answers and not swept.answered:
+    if not swept.answered:
         raise PredictionsError(
             f"{paths[0]}: none of its {swept.intake.answers} answers is for a sample of split "
             f"{'/'.join(options.splits)}; ids such as {next(iter(truths), '')!r} are right"

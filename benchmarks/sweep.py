@@ -7,6 +7,7 @@ sweeps are put together (`score.py`), so that stretches can be swept by as many 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from vtinstruct.prediction import PredictionsError
 from vtinstruct.units import UnitKind
 
 BLOCK, UNITS = 1000, 20_000  # answers scored together, and units: blocks are small enough to be nothing in memory
+
+FOLLOWING = ("unit: nothing decoded", "trp: units")  # of units that could not be read
 
 Key = tuple[str, str, str]  # suite, source ("all": every source), split
 
@@ -152,9 +155,7 @@ class Sweep:
         intake = self._swept.intake
         intake.answers += 1
         if prediction.id not in self._truths.place:
-            intake.unknown_ids += 1
-            detail = f"line {number}: {prediction.id!r:.100} is no sample of the scored set"
-            intake.note("unknown id", self._path.name, number, detail)
+            intake.stray(self._path.name, number, prediction.id)
             return
         truth = self._truths[prediction.id]
         if prediction.turn not in (None, answered_turn(truth)):
@@ -162,9 +163,17 @@ class Sweep:
             return
         self._once(prediction.id)
         answer = check_answer(prediction, truth, self._path.parent, reasons)
+        self._note_faults(number, prediction.id, answer, reasons)
         if answer.state == "ok" and not answer.references("depth"):
             self._swept.digests[truth.id] = digest_of(line)
         self._add(truth, answer)
+
+    def _note_faults(self, number: int, id_: str, answer: Answered, told: Sequence[str]) -> None:
+        """What looking at an answer found, beyond what reading its line has told already, and what follows from that."""
+        found = Counter(reason for reason in answer.faults[len(told) :] if not told or reason not in FOLLOWING)
+        for reason, times in found.items():
+            detail = f"line {number}: the answer to {id_!r:.100}: {reason}{f', {times} times' if times > 1 else ''}"
+            self._swept.intake.note(reason, self._path.name, number, detail, times)
 
     def _add(self, truth: Dialogue, answer: Answered) -> None:
         for table in self._tables[truth.task, truth.source, truth.split]:

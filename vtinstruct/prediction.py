@@ -9,9 +9,10 @@ JSON Lines, UTF-8. The first line is the header, every other line one answer:
      "units": [{"kind": "box", "box_xyxy": [10.0, 20.5, 84.0, 96.0], "score": 0.93}]}
 
 The n-th entry of `units` belongs to the n-th `<REF>` of `text`; `null` says nothing was decoded for it. `turn` is the
-index of the answered assistant message; without it, the dialogue's last. Depth maps are 16-bit PNG files beside the
-predictions file, named by relative paths. `faults`, a list of short reasons, says that the answer was written in another
-format and could not be read whole (`vtinstruct/dialect.py`): it counts as invalid.
+index of the answered assistant message. One message of a sample is scored: the last that points at something (a box, a
+mask), or else the last; an answer without `turn` is one to that message, answers to others are passed over. Depth maps
+are 16-bit PNG files beside the predictions file, named by relative paths with `/`. `faults`, a list of short reasons, says
+that the answer was written in another format and could not be read whole (`vtinstruct/dialect.py`): it counts as invalid.
 
 Reading never stops at a bad line: `read_predictions` yields predictions and reports faults, one line each with its
 number. A file without a usable header is refused as a whole (`PredictionsError`).
@@ -133,6 +134,8 @@ def read_header(path: Path) -> Header:
             first = file.readline(1 << 20)
     except OSError as error:
         raise PredictionsError(f"{path}: {error.strerror or error}; a predictions file is expected there") from error
+    if (unlike := _unlike_text(first)) is not None:
+        raise PredictionsError(f"{path}: {unlike}")
     try:
         wire: Any = json.loads(first)
         json.dumps(
@@ -164,6 +167,17 @@ def read_header(path: Path) -> Header:
         fields["model"], fields["dataset"], fields["dialect"], COORDINATES,
         _mapping(fields.get("generation")), _mapping(fields.get("versions")),
     )  # fmt: skip
+
+
+def _unlike_text(first: bytes) -> str | None:
+    """What the beginning of a file that is no text in UTF-8 says about it."""
+    if not first:
+        return "is empty; a header line and a line an answer are right"
+    if first.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh")):
+        return "is compressed; the unpacked JSON Lines are right"
+    if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16; UTF-8 is right"
+    return None
 
 
 def _levels(value: object) -> int:

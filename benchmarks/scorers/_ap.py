@@ -21,6 +21,7 @@ from benchmarks.intervals import FEW, Support, intervals, photo_index
 from benchmarks.matching import Similar, pairs
 from benchmarks.rows import in_photo_order
 from benchmarks.scorer import Interval, Metric, Setting, Summary
+from benchmarks.scorers._frames import frames
 from benchmarks.scorers._instances import ignored, ordered_scores, sizes_of, unknown_words, with_words
 from benchmarks.scorers._mistakes import confusion, reliability
 from benchmarks.ties import tie_range, tied
@@ -141,6 +142,7 @@ def summarize_ap(
         {
             "scored": scored, "tie_orders": orders, "classes": _per_class(result, setting), "curves": _curves(result),
             "unknown_classes": unknown_words(rows), "phrase_to_class": setting.phrases.name, "few_photos": few, **mistakes,
+            **({"frames": frames(rows, found)} if "found_box" in rows and found.rles is None and found.keypoints is None else {}),
         },
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import tempfile
@@ -18,7 +19,7 @@ from benchmarks.results import Results, read_results
 from benchmarks.score import score_file
 from benchmarks.shares import Options, read_truths
 from tests.benchmarks.damaged_answers import nested
-from tests.benchmarks.road import edited, perfect, score
+from tests.benchmarks.road import bench, edited, perfect, score
 from vtinstruct.prediction import PredictionsError
 
 LOSING = ("not JSON", "not an object", "no id", "no text", "bad turn", "line too long")  # the line, not a unit of it
@@ -163,7 +164,8 @@ def header(**fields: object) -> Change:
 
 REFUSED: dict[str, tuple[Change, str]] = {
     "missing header": (lambda lines: lines[1:], "line 1 is no header"),
-    "empty file": (lambda lines: [], "line 1 is not JSON"),
+    "blank lines": (lambda lines: [], "line 1 is not JSON"),
+    "no answers": (lambda lines: lines[:1], "none of its 0 answers is for a sample"),
     "another dataset's hash": (header(dataset="0" * 64), "predictions made for this dataset are right"),
     "duplicate ids": (lambda lines: [*lines, lines[1]], "twice; one answer a sample is right"),
     "duplicate ids, one of them broken": (
@@ -189,6 +191,87 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(
     refused_in_one_line(done)
     assert said in done.stderr
     assert not (tmp_path / "out/results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda whole: b"", "is empty; a header line and a line an answer are right"),
+        (gzip.compress, "is compressed; the unpacked JSON Lines are right"),
+        (lambda whole: whole.decode().encode("utf-16"), "is UTF-16; UTF-8 is right"),
+    ],
+)
+def test_a_file_that_is_no_text_is_said_to_be_so(
+    data: Path, answers: Path, tmp_path: Path, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "strange.jsonl"
+    path.write_bytes(change(answers.read_bytes()))
+    done = score(path, data, tmp_path / "out")
+    refused_in_one_line(done)
+    assert said in done.stderr
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(data: Path, answers: Path, tmp_path: Path) -> None:
+    plain, strange = answers.with_name("plain.jsonl"), answers.with_name("strange.jsonl")
+    plain.write_bytes(answers.read_bytes())
+    strange.write_bytes(b"\xef\xbb\xbf" + answers.read_bytes().replace(b"\n", b"\r\n"))
+    assert score(plain, data, tmp_path / "a").exit_code == score(strange, data, tmp_path / "b").exit_code == 0
+    a, b = (read_results(tmp_path / name) for name in "ab")
+    assert (a.suites, a.intake) == (b.suites, b.intake)
+
+
+def test_answers_to_what_is_not_scored_do_not_hide_the_faults(data: Path, answers: Path, tmp_path: Path) -> None:
+    """All unknown ids come first, and more of them than there are lines told of; why answers are invalid is counted and said, in
+    parts put together as in one file."""
+    head, *lines = answers.read_text().splitlines()
+    faulty = [json.dumps(json.loads(line) | {"units": [None]}) if "/det/" in line else line for line in lines]
+    count = sum("/det/" in line for line in lines)
+    strays = [json.dumps({"id": f"stray/{n:02}", "text": ""}) for n in range(30)]
+    path = answers.with_name("strays.jsonl")
+    path.write_text("\n".join([head, *strays, *faulty]) + "\n")
+    done = score(path, data, tmp_path / "whole")
+    assert done.exit_code == 0, done.output
+    intake = read_results(tmp_path / "whole").intake
+    assert (intake["reasons"]["unknown id"], intake["unknown_ids"]) == (30, 30)
+    told = [line for line in intake["lines"] if "is no sample of the scored set" in line]
+    assert [line.split(": ")[1] for line in told] == ["line 2", "line 3", "line 4"]
+    assert any("the answer to" in line and "unit: nothing decoded" in line for line in intake["lines"])
+    assert intake["reasons"]["unit: nothing decoded"] >= count > 0
+    assert f"30 of {len(lines) + 30} answers are to nothing that is scored here" in done.output
+    assert "unit: nothing decoded (" in done.output
+    halves = (faulty[::2], faulty[1::2])
+    for n, half in enumerate(halves):
+        answers.with_name(f"part{n}.jsonl").write_text("\n".join([head, *strays[n::2], *half]) + "\n")
+        assert score(answers.with_name(f"part{n}.jsonl"), data, tmp_path / f"part{n}").exit_code == 0
+    parts = [tmp_path / f"part{n}" for n in range(2)]
+    assert bench("merge", *parts, "--out", tmp_path / "merged").exit_code == 0
+    merged = read_results(tmp_path / "merged").intake
+    assert merged["reasons"] == intake["reasons"]
+    assert sum("is no sample" in line for line in merged["lines"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        ((1 / 160, 1 / 120), "as shares of its sides do"),
+        ((1000 / 160, 1000 / 120), "as thousandths of its sides do"),
+        ((1, 1), ""),
+    ],
+)
+def test_boxes_in_another_unit_are_said_to_look_like_it(
+    data: Path, answers: Path, tmp_path: Path, scale: tuple[float, float], said: str
+) -> None:
+    head, *lines = answers.read_text().splitlines()
+    wires = [json.loads(line) for line in lines]
+    for unit in (unit for wire in wires for unit in wire["units"] if unit and "box_xyxy" in unit):
+        unit["box_xyxy"] = [edge * side for edge, side in zip(unit["box_xyxy"], scale * 2, strict=True)]
+    path = answers.with_name("scaled.jsonl")
+    path.write_text("\n".join([head, *map(json.dumps, wires)]) + "\n")
+    done = score(path, data, tmp_path / "out", "--suite", "det")
+    assert done.exit_code == 0, done.output
+    assert ("pixels of the photo are right" in done.output) == bool(said)
+    assert said in done.output
+    assert said in (tmp_path / "out/report.html").read_text()
 
 
 def refused_in_one_line(done: Any) -> None:

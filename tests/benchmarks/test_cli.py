@@ -279,7 +279,7 @@ def test_equal_confidences_are_said_where_their_order_moves_ap(data: Path, tmp_p
     n = suite.numbers
     assert n["AP_worst"] < n["AP_best"]  # type: ignore[operator]
     ap, worst, best = (f"{100 * (n[name] or 0.0):.1f}" for name in ("AP", "AP_worst", "AP_best"))
-    said = f"AP {ap} is that of the order in the file, others give {worst} to {best}."
+    said = f"AP {ap} is that of one order of them, others give {worst} to {best}."
     assert said in done.output
     assert said in (tmp_path / "out/report.html").read_text()
     assert bench("leaderboard", tmp_path / "out", "--out", tmp_path / "board").exit_code == 0
