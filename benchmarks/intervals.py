@@ -78,15 +78,20 @@ def photo_index(photos: Sequence[str]) -> tuple[NDArray[np.int64], int]:
 class Drawn(Interval):
     """An interval with what it was made of, for comparing two sets of answers to the same photos: the `estimate`, the
     statistic's `values` on every resample (NaN where undefined; equal seeds draw equal photos), and with every photo
-    `left_out` in turn. None of that is a field: a result file keeps the interval alone."""
+    `left_out` in turn; `span`, the largest difference that two such numbers can have. None of that is a field: a result
+    file keeps the interval alone."""
 
     estimate: float
     values: Floats
     left_out: Floats
+    span: float
 
-    def __init__(self, interval: Interval, estimate: float, values: Floats, left_out: Floats) -> None:
+    def __init__(
+        self, interval: Interval, estimate: float, values: Floats, left_out: Floats, span: float = math.inf
+    ) -> None:
         super().__init__(interval.low, interval.high, interval.method, interval.resamples, interval.photos)
-        for name, value in (("estimate", estimate), ("values", values), ("left_out", left_out)):
+        parts = (("estimate", estimate), ("values", values), ("left_out", left_out), ("span", span))
+        for name, value in parts:
             object.__setattr__(self, name, value)  # an interval is frozen
 
     def plain(self) -> Interval:
@@ -172,16 +177,18 @@ def drawn(
         low, high = _student(known, estimate, support, left_out)
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, left_out)
+    span = math.inf if bounds is None else bounds[1] - bounds[0]
+    return Drawn(Interval(float(low), float(high), method, int(known.size), photos), estimate, values, left_out, span)
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The second number less the first, over the same photos, with its 95 % interval and the two-sided p of "no difference"."""
+    """The second number less the first, over the same photos, with its 95 % interval (None where the two differ by as much on
+    every resample: that says nothing of other photos) and the two-sided p of "no difference"."""
 
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float
 
 
@@ -199,7 +206,10 @@ def paired(first: Drawn, second: Drawn) -> Paired | None:
     # whoever is better on every photo, n of them cannot say more than n coins that fall alike
     least = 0.5 ** min(first.photos - 1, 1000)
     p = 2 * float(stdtr(freedom, -abs(estimate) / error)) if error > 0 else float(estimate == 0)
-    return Paired(estimate, estimate - reach, estimate + reach, min(1.0, max(p, least)))
+    p = min(1.0, max(p, least))
+    if error == 0:
+        return Paired(estimate, None, None, p)
+    return Paired(estimate, max(estimate - reach, -first.span), min(estimate + reach, first.span), p)
 
 
 def resampled(photos: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -183,6 +183,8 @@ def test_p_agrees_with_the_interval_and_is_uniform_when_there_is_no_difference()
         got = paired(*drawn)  # type: ignore[arg-type]
         assert got is not None
         assert got.difference == pytest.approx(values[1].mean() - values[0].mean())
+        assert got.low is not None
+        assert got.high is not None
         assert (got.p < 0.05) == (not got.low <= 0 <= got.high)
         below += got.p < 0.1
     assert 0.06 < below / 400 < 0.145
@@ -193,10 +195,30 @@ def test_few_photos_cannot_say_much_however_they_agree() -> None:
     drawn = [interval(ratio(np.full(4, v), np.ones(4), np.arange(4), 4), 4, 50, 0, bounds=(0, 1)) for v in (0.0, 1.0)]
     got = paired(*drawn)  # type: ignore[arg-type]
     assert got is not None
-    assert (got.difference, got.low, got.high, got.p) == (1.0, 1.0, 1.0, 0.125)
+    assert (got.difference, got.low, got.high, got.p) == (1.0, None, None, 0.125)
     same = paired(drawn[0], drawn[0])  # type: ignore[arg-type]
     assert same is not None
-    assert (same.difference, same.p) == (0.0, 1.0)
+    assert (same.difference, same.low, same.high, same.p) == (0.0, None, None, 1.0)
+
+
+def test_a_difference_of_shares_is_at_most_one() -> None:
+    """Three photos, on which one model is nearly always wrong and the other mostly right: Student's t alone reaches beyond."""
+    right = np.array([0.9, 0.5, 1.0])
+    drawn = [
+        interval(ratio(v, np.ones(3), np.arange(3), 3), 3, 200, 0, bounds=(0, 1))
+        for v in (np.array([0.0, 0.02, 0.0]), right)
+    ]
+    got = paired(*drawn)  # type: ignore[arg-type]
+    assert got is not None
+    assert got.low is not None
+    assert got.high is not None
+    assert got.low < got.difference < got.high
+    assert got.high == 1.0
+    free = [interval(ratio(v, np.ones(3), np.arange(3), 3), 3, 200, 0) for v in (np.array([0.0, 0.02, 0.0]), right)]
+    unbounded = paired(*free)  # type: ignore[arg-type]
+    assert unbounded is not None
+    assert unbounded.high is not None
+    assert unbounded.high > 1.0
 
 
 def test_other_samples_cannot_be_compared(data: Path, tmp_path: Path) -> None:
