@@ -45,45 +45,60 @@ class Events:
         self.best_misses.append(misses)
 
 
-def _most_hits(own: Ints, truths: Ints) -> int:
-    """The size of a largest matching."""
-    _, f = np.unique(own, return_inverse=True)
-    _, t = np.unique(truths, return_inverse=True)
-    graph = coo_array((np.ones(f.size, dtype=np.int8), (f, t))).tocsr()
-    partner: Any = maximum_bipartite_matching(graph, perm_type="column")
-    return int(np.count_nonzero(cast(NDArray[np.int32], partner) >= 0))
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Answers beside the truths that they fit, pair by pair: f, t, how `similar`, and whether the truth is `void`: ignored, it
+    takes one answer all the same, which then neither hits nor misses."""
+
+    f: Ints
+    t: Ints
+    similar: Floats
+    void: Bools
+
+    def at(self, which: Ints | Bools | slice) -> Rivals:
+        """The chosen pairs."""
+        return Rivals(self.f[which], self.t[which], self.similar[which], self.void[which])
+
+    def most(self, hits: bool) -> int:
+        """The size of a largest matching; `hits`: with truths that count alone."""
+        own, truths = (self.f[~self.void], self.t[~self.void]) if hits else (self.f, self.t)
+        if not own.size:
+            return 0
+        _, f = np.unique(own, return_inverse=True)
+        _, t = np.unique(truths, return_inverse=True)
+        graph = coo_array((np.ones(f.size, dtype=np.int8), (f, t))).tocsr()
+        partner: Any = maximum_bipartite_matching(graph, perm_type="column")
+        return int(np.count_nonzero(cast(NDArray[np.int32], partner) >= 0))
 
 
-# One group of competing answers: how many hits its worst order has, and how many misses may stand before each next hit: the
-# steps of the least concave curve above that, first to last.
-Group = tuple[int, tuple[float, ...]]
-
-
-def compete(events: Events, f: Ints, t: Ints, similar: Floats, spared: Bools, hit: Bools, key: Ints) -> None:
-    """What comes of the answers that fit truths."""
-    if not f.size:
+def compete(events: Events, rivals: Rivals, spared: Bools, hit: Bools, gone: Bools, key: Ints) -> None:
+    """What comes of the answers that fit truths. `hit` and `gone` (to an ignored truth) are those of the stored order, `spared`
+    ones never miss."""
+    if not rivals.f.size:
         return
-    members, local = np.unique(f, return_inverse=True)
-    group = np.unique(components(local, t, members.size, int(t.max()) + 1), return_inverse=True)[1]
+    members, local = np.unique(rivals.f, return_inverse=True)
+    group = np.unique(components(local, rivals.t, members.size, int(rivals.t.max()) + 1), return_inverse=True)[1]
     groups = int(group.max()) + 1
-    truths = np.bincount(group[local][np.unique(t, return_index=True)[1]], minlength=groups)
+    first = np.unique(rivals.t, return_index=True)[1]
+    truths = np.bincount(group[local][first], minlength=groups)
+    void = np.bincount(group[local][first], weights=rivals.void[first], minlength=groups) > 0
     distinct = np.unique(np.stack([group, key[members]]), axis=1)
     levels = np.bincount(distinct[0], minlength=groups)
     several = (truths > 1) & (levels < np.bincount(group, minlength=groups))
-    _lone(events, members, group, truths == 1, spared, key)
+    _lone(events, members, group, truths == 1, void, spared, key)
     plain = members[((truths > 1) & ~several)[group]]
-    events.sure(key[plain[hit[plain]]], key[plain[~hit[plain] & ~spared[plain]]])
-    chosen = several[group[local]]
-    f, t, similar, label = f[chosen], t[chosen], similar[chosen], group[local][chosen]
-    order = np.lexsort((f, label))
-    f, t, similar, label = f[order], t[order], similar[order], label[order]
+    events.sure(key[plain[hit[plain]]], key[plain[~hit[plain] & ~gone[plain] & ~spared[plain]]])
+    chosen = rivals.at(several[group[local]])
+    label = group[local][several[group[local]]]
+    order = np.lexsort((chosen.f, label))
+    chosen, label = chosen.at(order), label[order]
     cuts = [0, *(np.flatnonzero(label[1:] != label[:-1]) + 1).tolist(), label.size] if label.size else [0]
     for start, stop in pairwise(cuts):
-        _tangled(events, f[start:stop], t[start:stop], similar[start:stop], spared, key)
+        _tangled(events, chosen.at(slice(start, stop)), spared, key)
 
 
-def _lone(events: Events, members: Ints, group: Ints, chosen: Bools, spared: Bools, key: Ints) -> None:
-    """Groups around one truth: one of the most confident hits, all others miss."""
+def _lone(events: Events, members: Ints, group: Ints, chosen: Bools, void: Bools, spared: Bools, key: Ints) -> None:
+    """Groups around one truth: one of the most confident takes it, all others miss."""
     members, group = members[chosen[group]], group[chosen[group]]
     first = np.full(chosen.size, np.iinfo(np.int64).max)
     np.minimum.at(first, group, key[members])
@@ -92,38 +107,45 @@ def _lone(events: Events, members: Ints, group: Ints, chosen: Bools, spared: Boo
     rivals = np.bincount(group[foremost & may_miss], minlength=chosen.size)
     all_may = rivals == np.bincount(group[foremost], minlength=chosen.size)
     own = np.flatnonzero(chosen)
-    first, behind, fewest = first[own], (rivals - all_may)[own], np.maximum(rivals - 1, 0)[own]
-    events.sure(first, key[members[~foremost & may_miss]])
+    first, behind, fewest, void = first[own], (rivals - all_may)[own], np.maximum(rivals - 1, 0)[own], void[own]
+    events.sure(first[~void], key[members[~foremost & may_miss]])
     events.best_misses.append(np.repeat(first, fewest))
-    some = behind > 0
+    events.worst_misses.append(np.repeat(first[void], behind[void]))  # before hits of others too
+    some = (behind > 0) & ~void
     events.steps += zip(first[some].tolist(), behind[some].astype(float).tolist(), strict=True)
 
 
-def _tangled(events: Events, own: Ints, truths: Ints, similar: Floats, spared: Bools, key: Ints) -> None:
+def _tangled(events: Events, rivals: Rivals, spared: Bools, key: Ints) -> None:
     """A group around several truths with equal confidences in it."""
-    answers = np.unique(own)
+    answers = np.unique(rivals.f)
     may_miss = tuple((~spared[answers]).tolist())
-    keys = key[answers]
-    levels, level = np.unique(keys, return_inverse=True)
+    levels, level = np.unique(key[answers], return_inverse=True)
     if levels.size == 1:
-        most, at = _most_hits(own, truths), int(levels[0])
-        if answers.size <= SEARCHED:
-            least, steps = _search(_preferences(own, truths, similar), may_miss)
-        else:
-            least = (most + 1) // 2
-            steps = (float(min(answers.size - 1, sum(may_miss))), *([0.0] * (least - 1)))
-        events.worst_hits.append(np.repeat(levels, least))
-        events.steps += [(at, step) for step in steps]
-        events.best_hits.append(np.repeat(levels, most))
-        events.best_misses.append(np.repeat(levels, max(0, sum(may_miss) - most)))
+        _level(events, rivals, may_miss, levels)
         return
     if answers.size <= SEARCHED:
-        spans = _spans(_preferences(own, truths, similar), may_miss, tuple(level.tolist()))
+        spans = _spans(_preferences(rivals), may_miss, tuple(level.tolist()))
     else:
-        spans = _rough_spans(own, truths, np.array(may_miss), answers, level)
+        spans = _rough_spans(rivals, np.array(may_miss), answers, level)
     table = np.diff(np.array(spans), axis=0, prepend=0)  # fewest hits, most hits, fewest misses, most misses
     for column, several in enumerate((events.worst_hits, events.best_hits, events.best_misses, events.worst_misses)):
         several.append(np.repeat(levels, table[:, column]))
+
+
+def _level(events: Events, rivals: Rivals, may_miss: tuple[bool, ...], level: Ints) -> None:
+    """One group of one confidence."""
+    most, at_all, may = rivals.most(hits=True), rivals.most(hits=False), sum(may_miss)
+    if len(may_miss) <= SEARCHED:
+        least, free, steps = _search(_preferences(rivals), may_miss)
+    else:
+        least, behind = (most + 1) // 2, min(len(may_miss) - 1, may)
+        free = behind if rivals.void.any() else 0  # who finds an ignored truth taken needs no hit before
+        steps = (float(behind - free), *([0.0] * (least - 1)))[:least]
+    events.worst_hits.append(np.repeat(level, least))
+    events.worst_misses.append(np.repeat(level, free))
+    events.steps += [(int(level[0]), step) for step in steps]
+    events.best_hits.append(np.repeat(level, most))
+    events.best_misses.append(np.repeat(level, max(0, may - at_all)))
 
 
 Span = tuple[int, int, int, int]  # down to a confidence: fewest hits, most hits, fewest misses, most misses
@@ -146,60 +168,69 @@ def _spans(preferences: Preferences, may_miss: tuple[bool, ...], level: tuple[in
                     following.add((left - {answer}, *after))
             open_ = following
         states = {(taken, misses) for _, taken, misses in open_}
-        hits, wrong = [len(taken) for taken, _ in states], [misses for _, misses in states]
+        hits, wrong = [_hits(taken) for taken, _ in states], [misses for _, misses in states]
         found.append((min(hits), max(hits), min(wrong), max(wrong)))
     return tuple(found)
 
 
-def _rough_spans(own: Ints, truths: Ints, may_miss: Bools, answers: Ints, level: Ints) -> tuple[Span, ...]:
+def _hits(taken: frozenset[int]) -> int:
+    return sum(truth >= 0 for truth in taken)
+
+
+def _rough_spans(rivals: Rivals, may_miss: Bools, answers: Ints, level: Ints) -> tuple[Span, ...]:
     """The same for a large group, from outside."""
     found: list[Span] = []
     for number in range(int(level.max()) + 1):
         so_far = level <= number
-        inside = np.isin(own, answers[so_far])
-        most, may = _most_hits(own[inside], truths[inside]), int(np.count_nonzero(may_miss[so_far]))
-        least = (most + 1) // 2
-        found.append((least, most, max(0, may - most), min(may, int(np.count_nonzero(so_far)) - least)))
+        inside = rivals.at(np.isin(rivals.f, answers[so_far]))
+        most, may = inside.most(hits=True), int(np.count_nonzero(may_miss[so_far]))
+        least, fewest = (most + 1) // 2, max(0, may - inside.most(hits=False))
+        found.append((least, most, fewest, min(may, int(np.count_nonzero(so_far)) - max(least, 1))))
     highest = np.maximum.accumulate(np.array(found), axis=0)  # bounds of running counts run up too
     return tuple(tuple(row) for row in highest.tolist())
 
 
-def _preferences(own: Ints, truths: Ints, similar: Floats) -> Preferences:
-    """Each answer's truths, best first, numbered from 0 as they come up, so that alike groups are searched once."""
+def _preferences(rivals: Rivals) -> Preferences:
+    """Each answer's truths, best first, numbered from 0 (ignored ones, which come last, from -1 down) as they come up, so that
+    alike groups are searched once."""
     number: dict[int, int] = {}
     found: list[tuple[int, ...]] = []
-    for answer in np.unique(own).tolist():
-        at = np.flatnonzero(own == answer)
-        ranked = sorted(at.tolist(), key=lambda i: (-similar[i], -truths[i]))
-        found.append(tuple(number.setdefault(int(truths[i]), len(number)) for i in ranked))
+    for answer in np.unique(rivals.f).tolist():
+        at = np.flatnonzero(rivals.f == answer)
+        ranked = sorted(at.tolist(), key=lambda i: (rivals.void[i], -rivals.similar[i], -rivals.t[i]))
+        wanted = [(int(rivals.t[i]), bool(rivals.void[i])) for i in ranked]
+        found.append(tuple(number.setdefault(t, ~len(number) if void else len(number)) for t, void in wanted))
     return tuple(found)
+
+
+# One group of one confidence: how many hits its worst order has, how many misses may stand before the first of them, and how
+# many more before each next hit: the steps of the least concave curve above that, first to last.
+Group = tuple[int, int, tuple[float, ...]]
 
 
 @lru_cache(REMEMBERED)
 def _search(preferences: Preferences, may_miss: tuple[bool, ...]) -> Group:
-    """All orders of a small group: the fewest hits, and the most misses after so many hits."""
+    """All orders of a small group: the fewest hits, and the most misses after so many hits. Whoever finds nothing free can miss
+    at once, as nothing becomes free again, so an order is who took what."""
     misses: dict[int, int] = {}
     fewest = len(preferences)
-    states = {(frozenset[int](), frozenset[int]())}  # who has hit, what is taken
-    for hits in range(len(preferences) + 1):
+    states = {(frozenset[int](), frozenset[int]())}  # who has taken something, what is taken
+    while states:
         following: set[tuple[frozenset[int], frozenset[int]]] = set()
-        for hit, taken in states:
-            free = 0
+        for done, taken in states:
+            hits, free = _hits(taken), 0
             for answer, wanted in enumerate(preferences):
-                if answer in hit:
-                    continue
-                choice = next((truth for truth in wanted if truth not in taken), None)
-                if choice is None:
-                    free += may_miss[answer]
-                else:
-                    following.add((hit | {answer}, taken | {choice}))
+                if answer not in done:
+                    choice = next((truth for truth in wanted if truth not in taken), None)
+                    if choice is None:
+                        free += may_miss[answer]
+                    else:
+                        following.add((done | {answer}, taken | {choice}))
             misses[hits] = max(misses.get(hits, 0), free)
-            if all(a in hit or set(wanted) <= taken for a, wanted in enumerate(preferences)):
+            if all(a in done or set(wanted) <= taken for a, wanted in enumerate(preferences)):
                 fewest = min(fewest, hits)
         states = following
-        if not states:
-            break
-    return fewest, _concave([misses.get(hits, 0) for hits in range(fewest + 1)])
+    return fewest, misses[0], _concave([misses[hits] - misses[0] for hits in range(fewest + 1)])
 
 
 def _concave(values: list[int]) -> tuple[float, ...]:

@@ -31,7 +31,7 @@ import numpy as np
 
 from benchmarks.columns import Instances
 from benchmarks.matching import AREAS, IOU_THRESHOLDS, RECALLS, Bools, Floats, Ints, Pairs, by_class, ranking, take
-from benchmarks.tie_groups import Events, compete
+from benchmarks.tie_groups import Events, Rivals, compete
 from benchmarks.weighted import Conditions, numbers, weighable
 
 ORDERS, WORK = (20, 400), 400_000  # random orders behind AP_expected: fewer where each costs more
@@ -95,18 +95,19 @@ def tie_bounds(truth: Instances, found: Instances, near: Pairs, ignore: Bools, l
     totals = np.zeros(2)
     for number, threshold in enumerate(IOU_THRESHOLDS):
         close = near.similar >= threshold
-        spared = lenient.copy()  # never a miss: it would go to an ignored region
-        spared[near.found[close & ignore[near.truth]]] = True
-        close &= ~ignore[near.truth]
+        spared = lenient.copy()  # never a miss: it would go to a crowd
+        spared[near.found[close & truth.crowd[near.truth]]] = True
+        close &= ~truth.crowd[near.truth]
         f, t, similar = near.found[close], near.truth[close], near.similar[close]
         whose = taken.truth[:, 0, number]
-        hit = np.zeros(len(found), dtype=np.bool_)
+        hit, gone = np.zeros((2, len(found)), dtype=np.bool_)
         hit[taken.found] = (whose >= 0) & ~ignore[whose]
+        gone[taken.found] = (whose >= 0) & ignore[whose]  # one answer each: what else fits misses
         alone = known & ~spared
         alone[f] = False
         events = Events()
         events.sure(key[:0], key[alone])
-        compete(events, f, t, similar, spared, hit, key)
+        compete(events, Rivals(f, t, similar, ignore[t]), spared, hit, gone, key)
         totals += _areas(events, counts, width)
     worst, best = totals / (classes.size * IOU_THRESHOLDS.size)
     return float(worst), float(best)

@@ -13,22 +13,26 @@ from benchmarks.scorers.ap_box import box_similar
 from benchmarks.ties import broken, tie_bounds, tied
 
 
-def ap_of(order: tuple[int, ...], similar: np.ndarray, crowd: np.ndarray, threshold: float) -> float:
-    """COCO's greedy matching and AP of one class, written out; similar (F, T) is 0 between photos."""
+def ap_of(
+    order: tuple[int, ...], similar: np.ndarray, crowd: np.ndarray, ignore: np.ndarray, threshold: float
+) -> float:
+    """COCO's greedy matching and AP of one class, written out; similar (F, T) is 0 between photos. Ignored truths (crowds and
+    others) come last, and only crowds can be taken again."""
     taken: set[int] = set()
     hits, misses, precision = 0, 0, []
     for f in order:
         free = [t for t in range(similar.shape[1]) if similar[f, t] >= threshold and (crowd[t] or t not in taken)]
-        chosen = max(free, key=lambda t: (not crowd[t], similar[f, t]), default=None)
+        chosen = max(free, key=lambda t: (not ignore[t], similar[f, t]), default=None)
         if chosen is None:
             misses += 1
-        elif not crowd[chosen]:
-            taken.add(chosen)
+            continue
+        taken.add(chosen)
+        if not ignore[chosen]:
             hits += 1
             precision.append(hits / (hits + misses))
     if not precision:
         return 0.0
-    recall = np.arange(1, len(precision) + 1) / np.count_nonzero(~crowd)
+    recall = np.arange(1, len(precision) + 1) / np.count_nonzero(~ignore)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(recall, RECALLS, side="left")
     return float(envelope[at[at < len(precision)]].sum() / 101)
@@ -52,28 +56,28 @@ def case(seed: int, crowded: bool, levels: int = 1) -> tuple[Instances, Instance
     return truth, Instances(true_photo[near], one[:answers], boxes, score=score)
 
 
-def of_all_orders(truth: Instances, found: Instances) -> np.ndarray:
+def of_all_orders(truth: Instances, found: Instances, ignore: np.ndarray) -> np.ndarray:
     """AP (orders, thresholds) of every order that keeps to the confidences."""
     f, t = (grid.ravel() for grid in np.meshgrid(np.arange(len(found)), np.arange(len(truth)), indexing="ij"))
     similar = box_similar(truth, found)(f, t).reshape(len(found), len(truth))
     similar[found.image[:, None] != truth.image[None, :]] = 0.0
     orders = [o for o in permutations(range(len(found))) if (np.diff(found.score[list(o)]) <= 0).all()]
     return np.array(
-        [[ap_of(order, similar, truth.crowd, threshold) for threshold in IOU_THRESHOLDS] for order in orders]
+        [[ap_of(order, similar, truth.crowd, ignore, threshold) for threshold in IOU_THRESHOLDS] for order in orders]
     )
 
 
-def bounds(truth: Instances, found: Instances) -> tuple[float, float]:
+def bounds(truth: Instances, found: Instances, ignore: np.ndarray) -> tuple[float, float]:
     near = pairs(truth, found, box_similar(truth, found))
-    return tie_bounds(truth, found, near, truth.crowd, np.zeros(len(found), dtype=bool))
+    return tie_bounds(truth, found, near, ignore, np.zeros(len(found), dtype=bool))
 
 
 @pytest.mark.parametrize("crowded", [False, True])
 @pytest.mark.parametrize("seed", range(8))
 def test_worst_and_best_are_those_of_all_orders(seed: int, crowded: bool) -> None:
     truth, found = case(seed, crowded)
-    values = of_all_orders(truth, found)
-    worst, best = bounds(truth, found)
+    values = of_all_orders(truth, found, truth.crowd)
+    worst, best = bounds(truth, found, truth.crowd)
     assert best == pytest.approx(values.max(axis=0).mean(), abs=1e-12)
     lowest = values.min(axis=0).mean()
     if crowded:  # competition of several for several: no order goes below, and not far above
@@ -94,9 +98,9 @@ def test_equal_confidences_have_the_range_of_their_orders(
     monkeypatch.setattr("benchmarks.tie_groups.SEARCHED", searched)
     for crowded in (False, True):
         truth, found = case(seed, crowded, levels)
-        values = of_all_orders(truth, found)
+        values = of_all_orders(truth, found, truth.crowd)
         lowest, highest = values.min(axis=0).mean(), values.max(axis=0).mean()
-        worst, best = bounds(truth, found)
+        worst, best = bounds(truth, found, truth.crowd)
         if not crowded:
             assert (worst, best) == pytest.approx((lowest, highest), abs=1e-12)
         assert worst - 1e-12 <= lowest <= highest <= best + 1e-12
@@ -105,6 +109,28 @@ def test_equal_confidences_have_the_range_of_their_orders(
             assert best - highest < 0.1
         if tied(found) == 0:
             assert worst == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("searched", [7, 0])
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(12))
+def test_an_ignored_truth_takes_one_answer_and_the_others_miss(
+    seed: int, levels: int, searched: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a person without a labelled joint does, or what LVIS says to ignore: unlike a crowd, it is soon taken."""
+    monkeypatch.setattr("benchmarks.tie_groups.SEARCHED", searched)
+    for crowded in (False, True):
+        truth, found = case(seed, crowded, levels)
+        ignore = truth.crowd | (np.random.default_rng(seed).random(len(truth)) < 0.5) & (np.arange(len(truth)) > 0)
+        values = of_all_orders(truth, found, ignore)
+        lowest, highest = values.min(axis=0).mean(), values.max(axis=0).mean()
+        worst, best = bounds(truth, found, ignore)
+        if not crowded:
+            assert (worst, best) == pytest.approx((lowest, highest), abs=1e-12)
+        assert worst - 1e-12 <= lowest <= highest <= best + 1e-12
+        if searched:
+            assert lowest - worst < 0.25
+            assert best - highest < 0.25
 
 
 def test_ties_are_counted_within_a_class_and_broken_at_random() -> None:
