@@ -108,17 +108,25 @@ class _Board:
     def refuse(self, error: Exception) -> None:
         """No more works: a helper could not even begin."""
         with self._lock:
-            self.over = True
-            self.results.append(Future())
-            self.results[-1].set_exception(error)
+            self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        self.over = True
+        self.results.append(Future())
+        self.results[-1].set_exception(error)
 
     def _take(self) -> tuple[Any, Future[Any]] | None:
         with self._lock:
             if self.over:
                 return None
-            for work in self._works:
-                self.results.append(Future())
-                return work, self.results[-1]
+            try:
+                for work in self._works:
+                    self.results.append(Future())
+                    return work, self.results[-1]
+            except (
+                Exception
+            ) as error:  # `share` raises it; whoever draws next would find no more works, and say nothing
+                self._end(error)
             self.over = True
             return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +68,19 @@ def test_two_processes_work_at_once(tmp_path: Path) -> None:
 def test_the_first_work_that_fails_is_told(workers: int) -> None:
     with Crew(workers) as crew, pytest.raises(ValueError, match="'first'"):
         crew.share(as_given, int, ["1", "2", "first", "3", "second"], 5)
+
+
+def test_works_that_cannot_be_drawn_are_told_whoever_draws_them() -> None:
+    """A helper's thread draws the second one, and nobody looks at what that thread raises."""
+    drawn: list[int] = []
+
+    def works() -> Iterator[int]:
+        yield 1
+        drawn.append(2)
+        raise MemoryError("no room for the second")
+
+    with Crew(2) as crew, pytest.raises(MemoryError, match="no room for the second"):
+        crew.share(as_given, abs, works(), 3, lambda _: until(lambda: drawn), long=True)
 
 
 def test_a_worker_that_ends_is_told() -> None:
