@@ -61,7 +61,7 @@ class Intake:
 
     def _keep(self, lines: list[Line], file: str, number: int, detail: str) -> None:
         detail = detail if len(detail) <= LETTERS else detail[: LETTERS - 1] + "…"
-        lines.append((file, number, detail if detail.isprintable() else _printable(detail)))
+        lines.append((file, number, printable(detail)))
         if len(lines) > 10 * SHOWN_FAULTS:
             self._cut()
 
@@ -90,8 +90,13 @@ class Intake:
         }  # fmt: skip
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def printable(text: str) -> str:
+    """Text that cannot break its line, steer a terminal or turn the reading direction: such characters as escapes."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    )
 
 
 def open_predictions(path: Path, dataset: str, allow_other_dataset: bool) -> Header:

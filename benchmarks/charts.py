@@ -59,16 +59,16 @@ def bars(entries: Sequence[Bar], width: int = 300, largest: float | None = None)
 def curves(lines: Mapping[str, Sequence[float]], x_label: str, y_label: str, size: int = 260) -> Markup:
     """Lines over 0..1 by 0..1: precision over recall."""
     left, low, right, top = _frame(size)
-    found = _square(size, x_label, y_label)
+    found, keys = _square(size, x_label, y_label), list[str]()
     for number, (name, values) in enumerate(lines.items()):
         step = (right - left) / max(1, len(values) - 1)
         points = " ".join(f"{left + i * step:.1f},{low - v * (low - top):.1f}" for i, v in enumerate(values))
         ink = CURVE_COLOURS[number % len(CURVE_COLOURS)]
         found.append(f'<polyline class="curve" style="stroke:{ink}" points="{points}"/>')
-        found.append(
+        keys.append(
             f'<text class="key" x="{right - 4}" y="{top + 14 + 15 * number}" style="fill:{ink}">{escape(name)}</text>'
         )
-    return Markup("".join((*found, "</svg>")))
+    return Markup("".join((*found, *keys, "</svg>")))  # a key is readable where a curve passes behind it
 
 
 @dataclass(frozen=True, slots=True)

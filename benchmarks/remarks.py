@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, cast
 
+from benchmarks.answers import printable
 from benchmarks.results import Results
 
 SHOWN, FAULTS = 8, 4  # phrases, kinds of faults named
+LETTERS = 60  # of a phrase or a reason
 OFTEN = 0.2  # of the answered boxes: what is more than a few wild ones
 SEEN = 0.0005  # of AP: what a table shows
 
 
 def remarks(results: Results) -> list[str]:
-    """One sentence each; none where nothing needs one."""
+    """One sentence each, in printable characters whatever the answers hold; none where nothing needs one."""
     parts = (_answers, _strays, _frames, _confidences, _equal, _phrases)
     found = [line for part in parts for line in part(results)]
     if results.other_dataset:
         found.append("The answers were made for another dataset; numbers of other runs are not comparable.")
-    return found
+    return [printable(line) for line in found]
 
 
 def _answers(results: Results) -> list[str]:
@@ -34,7 +36,7 @@ def _answers(results: Results) -> list[str]:
     if invalid:
         reasons = Counter[str](results.intake.get("reasons", {}))
         reasons.pop("unknown id", None)
-        named = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common(FAULTS))
+        named = ", ".join(f"{_short(reason)} ({count:,})" for reason, count in reasons.most_common(FAULTS))
         more = ", and other reasons" if len(reasons) > FAULTS else ""
         found.append(
             f"{invalid:,} of {n:,} answers have faults; what can be read of them is scored.{' ' * bool(named)}{named}{more}"
@@ -103,8 +105,12 @@ def _phrases(results: Results) -> list[str]:
     total = sum(counts.values(), Counter[str]())
     if not total:
         return []
-    named = ", ".join(f"{phrase} ({n})" for phrase, n in total.most_common(SHOWN))
+    named = ", ".join(f"{_short(phrase)} ({n})" for phrase, n in total.most_common(SHOWN))
     more = f" and {len(total) - SHOWN} more phrases" if len(total) > SHOWN else ""
     return [
         f"Answered, but no class of its source: {named}{more}; such answers match nothing. --phrases can say what words mean."
     ]
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= LETTERS else words[: LETTERS - 1] + "…"

@@ -262,6 +262,27 @@ def test_what_a_reader_must_know_is_said_beside_the_numbers(data: Path, tmp_path
     assert re.search(r"sets +n +invalid +missing +the truth", done.output)
 
 
+def test_what_answers_hold_cannot_steer_the_terminal_from_a_remark(data: Path, tmp_path: Path) -> None:
+    """Phrases of no class, and reasons that a file gives itself, are quoted beside the numbers."""
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+
+    def strange(lines: list[str]) -> list[str]:
+        wires = [json.loads(line) for line in lines[1:]]
+        for wire in wires:
+            wire["text"] = wire["text"].replace("<Phrase>dog<", "<Phrase>\x1b[2Jdog\u202e" + "W" * 200 + "<")
+        wires[0]["faults"] = ["\x1b]0;title\x07 odd"]
+        return [lines[0], *map(json.dumps, wires)]
+
+    done = score(edited(predictions, strange), data, tmp_path / "a")
+    assert done.exit_code == 0, done.output
+    board = bench("leaderboard", tmp_path / "a", "--out", tmp_path / "board")
+    for said in (done.output, board.output):
+        assert r"\x1b[2jdog\u202e" in said.casefold()
+        assert r"\x1b]0;title\x07 odd (1)" in said
+        assert "W" * 80 not in said.upper()
+        assert "\x1b" not in said
+
+
 def test_equal_confidences_are_said_where_their_order_moves_ap(data: Path, tmp_path: Path) -> None:
     """On the screen, on the page and in the leaderboard's CSV."""
     predictions = perfect(data, tmp_path / "predictions.jsonl")
