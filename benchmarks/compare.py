@@ -108,8 +108,7 @@ def _difference(first: Side, second: Side, resamples: int, seed: int) -> Differe
     intervals: list[Interval | None] = []
     for folder, results, result in (first, second):
         rows, _, categories = rows_of(folder, result)
-        engine = "official" if results.engine == "official" else "hotcoco"
-        summary = scorer.summarize(rows, setting_of(categories, engine, resamples, seed))
+        summary = scorer.summarize(rows, setting_of(categories, results, resamples, seed))
         frames.append(rows)
         values.append(summary.numbers[suite.primary])
         intervals.append(summary.intervals.get(suite.primary))

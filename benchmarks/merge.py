@@ -17,7 +17,6 @@ from benchmarks.intervals import plain_intervals
 from benchmarks.results import Results, ResultsError, SuiteResult, read_results, write_results
 from benchmarks.rows import in_photo_order, rows_of, setting_of, write_rows
 from benchmarks.score import joint_digest, with_word_lists
-from benchmarks.scorer import Engine
 from benchmarks.suites import suite_of
 
 
@@ -66,9 +65,7 @@ def _suite(index: int, folders: Sequence[Path], parts: Sequence[Results], out: P
     silent = everything.filter(~pl.col("id").is_in(together["id"].to_list())).unique("id", keep="first")
     rows = in_photo_order(pl.concat([together, silent]))
     seal = write_rows(out / result.rows, rows, whose, categories)
-    options, engine = parts[0].options, parts[0].engine
-    chosen: Engine = "official" if engine == "official" else "hotcoco"
-    setting = setting_of(categories, chosen, options["resamples"], options["seed"], options.get("phrases", "exact"))
+    setting = setting_of(categories, parts[0], parts[0].options["resamples"], parts[0].options["seed"])
     suite = suite_of(result.suite, result.task)
     summary = suite.load().summarize(rows, setting)
     states = Counter(rows["state"].to_list())

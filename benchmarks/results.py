@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from benchmarks.confusion import Confusion
-from benchmarks.scorer import Interval
+from benchmarks.scorer import Engine, Interval
 from vtinstruct.partial import whole
 
 FORMAT = "refvlm-bench-results"
@@ -72,7 +72,7 @@ class Results:
     dataset: str
     dataset_name: str
     predictions_sha256: str
-    engine: str
+    engine: Engine
     versions: Mapping[str, str]
     options: Mapping[str, Any]
     generation: Mapping[str, Any]

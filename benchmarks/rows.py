@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.phrases import EXACT, Rule
-from benchmarks.results import SuiteResult
-from benchmarks.scorer import Engine, Setting, vocabulary_of
+from benchmarks.results import Results, SuiteResult
+from benchmarks.scorer import Setting, vocabulary_of
 from benchmarks.suites import SuiteError, suite_named
 from vtinstruct.partial import whole
 from vtinstruct.record import Category
@@ -115,6 +115,10 @@ def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
         suite = suite_named(whose.suite)
     except SuiteError as error:
         raise RowsError(f"{path} holds rows of suite {whose.suite!r:.60}, which this version does not have") from error
+    if whose.suite_version != suite.version:
+        raise RowsError(
+            f"{path} is of version {whose.suite_version} of {suite.name}, this is {suite.version}; score again"
+        )
     expected = pl.Schema(suite.load().schema)
     if rows.schema != expected:
         names = sorted(name for name in {*rows.schema, *expected} if rows.schema.get(name) != expected.get(name))
@@ -123,13 +127,11 @@ def _check(rows: pl.DataFrame, whose: Whose, path: Path) -> None:
         )
 
 
-def setting_of(
-    categories: Mapping[int, Category], engine: Engine, resamples: int, seed: int, phrases: str = "exact"
-) -> Setting:
-    """What a summary of kept rows may use; `phrases` names the rule that the rows were made by."""
+def setting_of(categories: Mapping[int, Category], results: Results, resamples: int, seed: int) -> Setting:
+    """What a summary of kept rows may use; the engine, and the name of the rule that phrases were read by, are the result's."""
     return Setting(
-        vocabulary=vocabulary_of(tuple(categories.values())), categories=categories, engine=engine,
-        resamples=resamples, seed=seed, phrases=Rule(phrases, EXACT.resolve),
+        vocabulary=vocabulary_of(tuple(categories.values())), categories=categories, engine=results.engine,
+        resamples=resamples, seed=seed, phrases=Rule(results.options.get("phrases", EXACT.name), EXACT.resolve),
     )  # fmt: skip
 
 

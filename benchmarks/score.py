@@ -26,7 +26,6 @@ from benchmarks.meteor import PACKAGE, data_version
 from benchmarks.phrases import rule_of
 from benchmarks.results import Results, SuiteResult
 from benchmarks.rows import rows_of, setting_of
-from benchmarks.scorer import Engine
 from benchmarks.shares import Common, Options, key_of, stretches, summarizer, summarizer_alone, sweeper, sweeper_alone
 from benchmarks.suites import Suite, suite_of, suites_for
 from benchmarks.sweep import Sweep, Swept, twice
@@ -160,17 +159,10 @@ def rescore(results: Results, folder: Path) -> Results:
     """New numbers from kept rows alone: no predictions file is read, no answer is judged again, no dataset is needed. Raises
     `RowsError`."""
     found: list[SuiteResult] = []
-    engine: Engine = "official" if results.engine == "official" else "hotcoco"
     for result in results.suites:
         suite = suite_of(result.suite, result.task)
         rows, _, categories = rows_of(folder, result)
-        setting = setting_of(
-            categories,
-            engine,
-            results.options["resamples"],
-            results.options["seed"],
-            results.options.get("phrases", "exact"),
-        )
+        setting = setting_of(categories, results, results.options["resamples"], results.options["seed"])
         summary = suite.load().summarize(rows, setting)
         got = plain_intervals(summary.intervals)
         found.append(replace(result, numbers=summary.numbers, intervals=got, details=summary.details))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import score as score_module
+from benchmarks import suites
 from benchmarks.results import read_results
 from benchmarks.rows import RowsError, Whose, read_rows, write_rows
 from benchmarks.score import rescore
@@ -131,6 +133,14 @@ def test_sealed_rows_of_another_suite_are_refused(run: Path) -> None:
     edit_result(seg, rows=f"rows/{det.name}", rows_sha256=hashlib.sha256(det.read_bytes()).hexdigest())
     for done in both(run):
         assert "holds rows of det hand val; those of its result are right" in done.stderr
+
+
+def test_rows_of_another_version_of_their_suite_are_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would get the numbers of another definition under the name of their own."""
+    newer = tuple(replace(one, version=2) if one.name == "det" else one for one in suites.SUITES)
+    monkeypatch.setattr(suites, "SUITES", newer)
+    for done in both(run):
+        assert f"{rows_file(run)} is of version 1 of det, this is 2; score again" in done.stderr
 
 
 def test_columns_of_another_version_are_refused_by_name(run: Path) -> None:
