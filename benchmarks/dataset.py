@@ -73,7 +73,8 @@ def open_dataset(root: Path, splits: Sequence[str] = ()) -> tuple[Dataset, tuple
     """Open the dataset at `root`, and settle which splits are scored: those named, each of which must have rows, or every
     held-out one. Raises `DatasetError` with one line."""
     if not root.is_dir():
-        raise DatasetError(f"{root} is not there; the folder that `vtinstruct build --out` wrote is right")
+        what = "is a file" if root.exists() else "is not there"
+        raise DatasetError(f"{root} {what}; the folder that `vtinstruct build --out` wrote is right")
     dataset = Dataset(root, read_manifest(root))
     known = dataset.splits()
     for split in splits:

@@ -43,6 +43,8 @@ def score_file(
     nor on the order of parts. Raises `PredictionsError` or `SuiteError`, each with one line, when there is nothing that
     could be scored."""
     paths = [predictions] if isinstance(predictions, Path) else sorted(predictions)
+    if not paths:
+        raise PredictionsError("no predictions file is named; one, or the parts of one, are right")
     with gc_paused(), Crew(workers) as crew:
         return _scored(paths, dataset, out, options, truths, crew, workers)
 

@@ -6,16 +6,21 @@ import errno
 import fcntl
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from benchmarks import folder
 from benchmarks import score as scoring
+from benchmarks.dataset import open_dataset
 from benchmarks.page import write_page
 from benchmarks.results import read_results
+from benchmarks.shares import Options, read_truths
 from tests.benchmarks.road import bench, edited, perfect, score
+from vtinstruct.manifest import DatasetError
 from vtinstruct.partial import whole
+from vtinstruct.prediction import PredictionsError
 
 
 def worse(lines: list[str]) -> list[str]:
@@ -117,3 +122,31 @@ def test_what_a_killed_command_left_goes(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     folder.begin(tmp_path)
     assert [path.name for path in (tmp_path / "rows").iterdir()] == ["mine.txt"]
+
+
+def test_what_is_no_dataset_and_no_file_is_said_to_a_library_user_too(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is a file; the folder that"):
+        open_dataset(data / "manifest.json")
+    with pytest.raises(DatasetError, match="is not there; the folder that"):
+        open_dataset(tmp_path / "nowhere")
+    dataset, splits = open_dataset(data)
+    options = Options(splits)
+    with pytest.raises(PredictionsError, match="no predictions file is named"):
+        scoring.score_file([], dataset, tmp_path / "out", options, read_truths(dataset, options))
+
+
+def test_the_documented_calls_score_as_the_command_does(data: Path, tmp_path: Path) -> None:
+    """The second block of docs/benchmark.md, as it stands."""
+    text = (Path(__file__).parents[2] / "docs/benchmark.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```py\n(.*?)^```$", text, flags=re.M | re.S)
+    (tmp_path / "dataset").symlink_to(data, target_is_directory=True)
+    perfect(data, tmp_path / "answers.jsonl")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        exec(compile(block, "benchmark.md", "exec"), {})
+    done = bench(
+        "score", "--predictions", tmp_path / "answers.jsonl", "--data", tmp_path / "dataset", "--out", tmp_path / "again",
+        "--suite", "det", "--suite", "rec",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "results/mine/results.json").read_bytes() == (tmp_path / "again/results.json").read_bytes()
