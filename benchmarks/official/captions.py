@@ -11,14 +11,14 @@ nothing is tokenised, lowered or left out, and the n-th line of every reference 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from benchmarks.meteor import data_version
-from benchmarks.official._files import OfficialError, Rows, check_ids, read_json, rows_of, table_of
+from benchmarks.official._files import OfficialError, Rows, check_ids, read_json, rows_of
 from benchmarks.official._table import Table
 from benchmarks.scorer import Engine, Setting
 from benchmarks.scorers._ngrams import bleu, bleu_counts, rouge_l
@@ -28,13 +28,15 @@ from benchmarks.scorers._words import consensus
 
 def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Table:
     """BLEU-1 to 4, METEOR (where its data is), ROUGE-L and CIDEr of a result file. Raises `OfficialError`."""
-    references: dict[int | str, list[list[str]]] = {}
-    annotated, found = table_of(annotations, "annotations"), rows_of(read_json(results), str(results))
+    whole, found = read_json(annotations), rows_of(read_json(results), str(results))
+    file = cast(dict[str, Any], whole) if isinstance(whole, dict) else {}
+    annotated = rows_of(file.get("annotations"), f"{annotations}: annotations")
     kind = check_ids(annotated, f"{annotations}: annotations", "image_id")
     check_ids(found, str(results), "image_id", kind)
+    references: dict[int | str, list[str]] = {}
     for _, image, caption in _spoken(annotated, f"{annotations}: annotations"):
-        references.setdefault(image, []).append(tokens(caption))
-    said: dict[int | str, list[str]] = {}
+        references.setdefault(image, []).append(caption)
+    said: dict[int | str, str] = {}
     for where, image, caption in _spoken(found, str(results)):
         if image not in references:
             raise OfficialError(
@@ -42,12 +44,31 @@ def captions(annotations: Path, results: Path, engine: Engine = "hotcoco") -> Ta
             )
         if image in said:
             raise OfficialError(f"{where} is a second caption for image {image}; one an image is right")
-        said[image] = tokens(caption)
-    order = sorted(cast(list[Any], list(said)))  # all of one kind
-    ours, theirs = [said[image] for image in order], [references[image] for image in order]
+        said[image] = caption
+    listed = [image for image in _listed(file.get("images"), references) if image in said]
+    theirs_of = _tokens({image: references[image] for image in listed})
+    ours_of = _tokens({image: [said[image]] for image in listed})
+    order = sorted(cast(list[Any], listed))  # all of one kind
+    ours, theirs = [ours_of[image][0] for image in order], [theirs_of[image] for image in order]
     note = f"{len(order)} of {len(references)} captioned images have a result, and are scored"
     rouge = [rouge_l(*pair) for pair in zip(ours, theirs, strict=True)]
     return _table("COCO captions", ours, theirs, rouge, engine, note)
+
+
+def _listed(images: object, captioned: Iterable[int | str]) -> list[int | str]:
+    """The captioned images in the order of the file's `images`, in which the original reads them; then those not listed."""
+    rows = cast(list[Any], images) if isinstance(images, list) else []
+    ids = [cast(dict[str, Any], row).get("id") for row in rows if isinstance(row, dict)]
+    known = {one: one for one in captioned}
+    first = [known[one] for one in ids if isinstance(one, int | str | float) and one in known]
+    return list(dict.fromkeys([*first, *known]))
+
+
+def _tokens(captions_of: Mapping[int | str, Sequence[str]]) -> dict[int | str, list[list[str]]]:
+    """The tokens of all captions, each read with the one that follows it in the original's list."""
+    every = [caption for several in captions_of.values() for caption in several]
+    read = iter([tokens(text, following) for text, following in zip(every, [*every, ""][1:], strict=True)])
+    return {image: [next(read) for _ in several] for image, several in captions_of.items()}
 
 
 def captions_of_lines(references: Sequence[Path], results: Path, engine: Engine = "hotcoco") -> Table:

@@ -44,13 +44,14 @@ def _any_of(words: str) -> str:
 _CASED = _any_of(f"{_WITH_A_CAPITAL.title()} {_WITH_A_CAPITAL.upper()} {_NOT_IN_CAPITALS} {_NOT_IN_CAPITALS.title()}")
 
 _LETTER = r"[^\W\d_½¼¾²³¹⁰-₉⅐-⅞]"
+_LATIN = "(?-i:[A-Za-z])"  # letters whose full stop may be theirs: no others are initials
 _PLAIN_WORD = rf"{_LETTER}(?:{_LETTER}|\d)*"
 _ALNUM = rf"(?:{_LETTER}|\d)+"
 _WORD = rf"{_PLAIN_WORD}(?:[.!?]{_PLAIN_WORD})*"
 _AUXILIARY = rf"(?:[smd]|re|ve|ll)(?!{_LETTER})"  # what stands apart behind an apostrophe
 _RULES = rf"""
     (?P<most>[a-z]++(?=\ ))
-  | (?P<url>https?://[^\s"<>|()]+|www\.[^\s"<>|()]+[^\s"<>|().,!?])
+  | (?P<url>https?://[^\s"<>|()]+[^\s"<>|.!?(){{}},-]|www\.[^\s"<>|()]+[^\s"<>|().,!?])
   | (?P<tag></?[a-z][^<>\s]*>)
   | (?P<smiley>[<>]?[:;=][-o*']?[()DP\\{{@|\[\]](?![A-Za-z]))
   | (?P<run>\*\*+|\#\#+|__+|@@+|<<|>>)
@@ -64,9 +65,9 @@ _RULES = rf"""
       |(?={_LETTER}++'){_LETTER}+[aeiouy]'(?!{_AUXILIARY})(?-i:[aeiouA-Z]){_LETTER}*)
   | (?P<suffix>'(?:s|m|d|re|ve|ll|n)(?!{_ALNUM})|n't(?!{_ALNUM}))
   | (?P<joined>[A-Za-z0-9]++[.,][A-Za-z0-9.,]{{0,80}}+(?:-[A-Za-z0-9]++)++)
-  | (?P<acronym>{_LETTER}(?:\.{_LETTER})+\.?(?![\w])|(?:ph|{_LETTER})\.{_LETTER}\.(?!\w))
+  | (?P<acronym>{_LATIN}(?:\.{_LATIN})+\.?(?![\w])|(?:ph|{_LATIN})\.{_LATIN}\.(?!\w))
   | (?P<abbreviation>(?=\w++\.)(?:{_any_of(_ABBREVIATIONS)}|(?-i:{_CASED}))\.(?![\w])|(?:{_any_of(_BEFORE_NUMBERS)})\.(?=\s?\d))
-  | (?P<initial>(?<![\w.'&/-]){_LETTER}\.(?!\w)(?!(?-i:\s+(?:{_any_of(f"{_STARTERS} {_STARTERS.upper()}")})(?:\s|\Z))))
+  | (?P<initial>(?<![\w.'&/-]){_LATIN}\.(?!\w)(?!(?-i:\s+(?:{_any_of(f"{_STARTERS} {_STARTERS.upper()}")})(?:\s|\Z))))
   | (?P<entity>&[a-z]{{2,8}};)
   | (?P<bracket>-(?:[lr][rsc]b)-)
   | (?P<ended>(?:(?:{_WORD}|\d+)(?:-(?:{_WORD}|\d+))*|\d+{_LETTER}+)\.(?=[,;:]))
@@ -91,20 +92,30 @@ _LEFT_OUT = re.compile(
 _PLAIN = str.maketrans({"\u00ad": None, "’": "'", "‘": "`", "“": '"', "”": '"', "–": "--", "—": "--", "\u00a0": " "})
 
 
+NEAR = 40  # characters of the next line; its first word is what matters
 _ENTITIES = {"&amp;": "&", "&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&nbsp;": " "}
 _ENTITY = re.compile("&(?:[Aa]mp|AMP|quot|apos|lt|gt|nbsp);")
 
 
-def tokens(text: str) -> list[str]:
-    """The tokens of one caption that the scores compare; line breaks count as spaces."""
+def tokens(text: str, following: str = "") -> list[str]:
+    """The tokens of one caption that the scores compare; line breaks count as spaces. The official script hands all captions to
+    the program at once, a line each, and whether a full stop at a line's end belongs to an initial ("plan B.") hangs on what the
+    next line begins with: `following`."""
+    plain = _plain(text)
+    whole = f"{plain}\n{_plain(following[:NEAR])}" if following else plain
+    return [token for token in _treebank(whole, len(plain)) if token not in PUNCTUATION]
+
+
+def _plain(text: str) -> str:
     text = _ENTITY.sub(lambda match: _ENTITIES[match[0].lower()], text)
-    return [token for token in _treebank(_LEFT_OUT.sub(" ", text.translate(_PLAIN))) if token not in PUNCTUATION]
+    return _LEFT_OUT.sub(" ", text.translate(_PLAIN))
 
 
-def _treebank(text: str) -> list[str]:
+def _treebank(text: str, end: int) -> list[str]:
+    """The tokens that begin before `end`."""
     found: list[str] = []
     position = 0
-    while match := _TOKEN.search(text, position):
+    while (match := _TOKEN.search(text, position)) and match.start() < end:
         token, position = match[0], match.end()
         low = token.lower()
         if low in FUSED:

@@ -35,6 +35,19 @@ def test_tokens_are_those_of_the_official_tokenizer(text: str, expected: str) ->
     assert tokens(text) == [token for token in expected.rstrip().split(" ") if token and token not in PUNCTUATION]
 
 
+@pytest.mark.parametrize(
+    ("text", "following", "last"),
+    [
+        ("a plan B.", "The cat", "b"),
+        ("a plan B.", "a cat", "b."),
+        ("see no.", "5 dogs", "no."),
+        ("see no.", "dogs", "no"),
+    ],
+)
+def test_a_full_stop_at_a_lines_end_hangs_on_the_next_line(text: str, following: str, last: str) -> None:
+    assert tokens(text, following)[-1] == last  # as the program was seen to answer
+
+
 def test_bleu_by_hand() -> None:
     # 2 of 3 words, 1 of 2 pairs; candidate 3 long, closest reference 3
     counts = np.array(

@@ -51,6 +51,16 @@ def test_real_captions_give_the_official_numbers(tiny_coco, shared_data, tmp_pat
     assert found.numbers["METEOR"] is None
 
 
+@pytest.mark.parametrize(("order", "right"), [((1, 2, 3), 6), ((1, 3, 2), 5), ((), 6)])
+def test_captions_are_read_in_the_order_of_the_images(order: tuple[int, ...], right: int, tmp_path: Path) -> None:
+    """The official script hands all captions to its tokenizer at once: "plan B." keeps its full stop or not by what follows."""
+    said = [{"image_id": n, "caption": text} for n, text in ((1, "plan B."), (2, "The cat"), (3, "the cat"))]
+    people = [{"image_id": n, "caption": text} for n, text in ((1, "plan b ."), (2, "the cat"), (3, "the cat"))]
+    truth = {"images": [{"id": n} for n in order], "annotations": people}
+    paths = written(tmp_path, "gt.json", truth), written(tmp_path, "dt.json", said)
+    assert captions(*paths).numbers["Bleu_1"] == pytest.approx(right / 6)
+
+
 def test_ids_may_be_texts_or_have_a_whole_point(tmp_path: Path) -> None:
     spoken = [{"image_id": n, "caption": f"a red car number {n}"} for n in (1, 2, 3)]
     said = [{"image_id": n, "caption": "a red car"} for n in (3, 1)]
