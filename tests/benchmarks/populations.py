@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.columns import Instances
 from benchmarks.engine import BOX_NUMBERS
 from benchmarks.matching import pairs
+from benchmarks.scorers import captions
+from benchmarks.scorers._ngrams import bleu_counts, rouge_l
 from benchmarks.scorers.ap_box import box_similar
 from benchmarks.weighted import Conditions, Weighable, weighable
 
@@ -112,3 +115,115 @@ def expressions(rng: np.random.Generator, photos: int, skewed: bool = False, mod
         columns = (hit, rng.random(photo.size) < 0.04, np.ones_like(area), inter, union)
         found.append(Expressions(*(np.bincount(photo, weights=one, minlength=photos) for one in columns)))
     return found
+
+
+# --- captions --------------------------------------------------------------------------------------------------------
+
+WORDS = [
+    "man",
+    "woman",
+    "child",
+    "dog",
+    "cat",
+    "horse",
+    "bus",
+    "car",
+    "kitchen",
+    "table",
+    "pizza",
+    "giraffe",
+    "skateboard",
+    "umbrella",
+    "laptop",
+    "bench",
+    "clock",
+    "bottle",
+    "train",
+    "boat",
+    "street",
+    "field",
+    "beach",
+    "room",
+    "park",
+    "city",
+    "market",
+    "snow",
+    "water",
+    "grass",
+    "night",
+    "rain",
+    "crowd",
+    "tree",
+    "wall",
+    "window",
+    "building",
+    "road",
+    "river",
+    "hill",
+    "riding",
+    "holding",
+    "eating",
+    "sitting",
+    "standing",
+    "playing",
+    "flying",
+    "walking",
+    "parked",
+    "looking",
+    "running",
+    "jumping",
+    "waiting",
+    "reading",
+    "cooking",
+    "red",
+    "white",
+    "old",
+    "small",
+    "large",
+    "young",
+    "wooden",
+    "green",
+    "busy",
+    "empty",
+    "bright",
+    "dark",
+    "wet",
+    "tall",
+    "two",
+    "three",
+    "several",
+]
+FILLERS = ["a", "the", "on", "in", "of", "and", "with", "next", "to", "near", "is", "are"]
+
+
+def spoken(rng: np.random.Generator, photos: int, skewed: bool = False) -> pl.DataFrame:
+    """Rows of captions, with five references each: one caption a region, `per_photo` of them. What a photo shows is said by all
+    of its captions, common words more often than rare ones; how much of it a model says differs from photo to photo."""
+    often = 1 / np.arange(2, len(WORDS) + 2)
+    often /= often.sum()
+    count, easy = per_photo(rng, photos, skewed), rng.beta(2, 1.5, photos)
+    rows = []
+    for photo in range(photos):
+        shown = rng.choice(len(WORDS), 9, replace=False, p=often)
+        for region in range(count[photo]):
+            there = rng.choice(shown, 5, replace=False)
+            references = [_sentence(rng, there, 0.75, often) for _ in range(5)]
+            said = _sentence(rng, there, easy[photo], often)
+            rows.append(
+                {
+                    "id": f"{photo}/{region}", "task": "caption", "source": "made", "photo": f"made:{photo}", "state": "ok",
+                    "quality": 0.0, "said": said, "references": references, "bleu": bleu_counts(said, references),
+                    "rouge": rouge_l(said, references),
+                }
+            )  # fmt: skip
+    return captions.SCORER.frame(rows)
+
+
+def _sentence(rng: np.random.Generator, there: Ints, right: float, often: Floats) -> list[str]:
+    """Most of those words, in their order, with small ones before them; others where one is not right."""
+    found: list[str] = []
+    for word in there[rng.random(there.size) < 0.85].tolist():
+        chosen = word if rng.random() < right else int(rng.choice(len(WORDS), p=often))
+        usual = rng.random() < 0.7  # before this very word
+        found += [FILLERS[chosen % len(FILLERS) if usual else int(rng.integers(len(FILLERS)))], WORDS[chosen]]
+    return found or ["nothing"]

@@ -4,15 +4,21 @@ simulation: many small sets from one big population (`populations.py`). The tabl
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks.engine import BOX_NUMBERS
 from benchmarks.intervals import FEW, Drawn, interval, intervals, paired, ratio
+from benchmarks.meteor import counts_of_captions
+from benchmarks.scorer import Interval, Setting
+from benchmarks.scorers import _words
 from benchmarks.scorers._ap import supports
+from benchmarks.scorers.captions import SCORER
 from benchmarks.weighted import numbers
-from tests.benchmarks.populations import Boxes, boxes, expressions
+from tests.benchmarks.populations import Boxes, boxes, expressions, spoken
 
 POPULATION, SETS, RESAMPLES = 4000, 400, 200
+CAPTIONS = ("CIDEr-D", "BLEU-4", "ROUGE-L", "METEOR")
 KINDS = [("even", 100), ("even", 30), ("skewed", 100), ("skewed", 30)]
 pytestmark = pytest.mark.slow
 
@@ -69,6 +75,48 @@ def test_intervals_of_shares_and_ratios_hold_the_population_about_95_times_in_10
         print(f"| {kind} {photos} | {name} | {np.mean(held):.3f} | {len(held)} |")
         most = 0.995 if name == "4 %" else 0.985  # 30 photos have none at times, and then the interval is wide
         assert 0.91 <= np.mean(held) <= most, name
+
+
+@pytest.mark.usefixtures("meteor_data")
+@pytest.mark.parametrize(("kind", "photos"), KINDS)
+def test_intervals_of_captions_hold_the_population_about_95_times_in_100(
+    kind: str, photos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CIDEr-D weighs words by how rare they are in the very set, so sets of a size have a CIDEr-D of their own: what its interval
+    is to hold is the mean of such sets. The others are to hold the whole population's number."""
+    population = spoken(np.random.default_rng(4), POPULATION // 2, kind == "skewed")
+    remember_meteor(population, monkeypatch)
+    whole = SCORER.summarize(population, Setting(resamples=0)).numbers
+    names, rng = population["photo"].unique(maintain_order=True), np.random.default_rng(5)
+    estimates: dict[str, list[float]] = {name: [] for name in CAPTIONS}
+    drawn: dict[str, list[Interval]] = {name: [] for name in CAPTIONS}
+    for seed in range(2 * SETS):
+        some = names.gather(rng.choice(names.len(), photos, replace=False))
+        got = SCORER.summarize(
+            population.filter(pl.col("photo").is_in(some.to_list())), Setting(resamples=RESAMPLES, seed=seed)
+        )
+        for name in CAPTIONS:
+            estimates[name].append(float(got.numbers[name] or 0.0))
+            drawn[name].append(got.intervals[name])
+    for name in CAPTIONS:
+        mean, goal = float(np.mean(estimates[name])), float(whole[name] or 0.0)
+        held, of_mean = (np.mean([one.low <= value <= one.high for one in drawn[name]]) for value in (goal, mean))
+        print(f"| {kind} {photos} | {name} | {held:.3f} | {of_mean:.3f} | {goal:.4f} | {mean:.4f} | {2 * SETS} |")
+        assert 0.91 <= (of_mean if name == "CIDEr-D" else held) <= 0.985, name
+
+
+def remember_meteor(population: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Align every caption of a population once: what METEOR sums of it does not depend on the set."""
+    said, references = population["said"].to_list(), population["references"].to_list()
+    known = {
+        (tuple(s), str(r)): one
+        for s, r, one in zip(said, references, counts_of_captions(said, references), strict=True)
+    }
+    monkeypatch.setattr(
+        _words,
+        "counts_of_captions",
+        lambda said, refs: [known[tuple(s), str(r)] for s, r in zip(said, refs, strict=True)],
+    )
 
 
 def uniform(name: str, p: np.ndarray) -> None:
