@@ -25,10 +25,13 @@ from vtinstruct import plugins
 from vtinstruct.answer_lines import MAX_UNITS, Fault, Prediction, lines_of
 from vtinstruct.dialect import UNNAMED, Dialect, Spoken, hear
 from vtinstruct.dialogue import Dialogue
-from vtinstruct.prediction import Header, PredictionsError, PredictionsWriter
+from vtinstruct.partial import partial
+from vtinstruct.prediction import Header, PredictionsError, PredictionsWriter, unlike_text
 from vtinstruct.task import Task
 from vtinstruct.units import Mask, Rle, UnitKind, is_finite_number
 from vtinstruct.version import VERSION
+
+TOLD = 20  # lines of each reason
 
 
 class LineError(ValueError):
@@ -58,10 +61,11 @@ def convert(
     model: str,
     tell: Callable[[str], None],
 ) -> Converted:
-    """Convert `answers` to `out`, whole or not at all; `tell` gets one line for every line that is left out. Raises
-    `PredictionsError` when nothing can be converted or a sample is answered twice, and `OSError`."""
+    """Convert `answers` to `out`, whole or not at all; `tell` gets a line for each of the first lines that are left out for a
+    reason. Raises `PredictionsError` when nothing can be converted or a sample is answered twice, and `OSError`."""
     done = Converted()
-    part = out.with_name(f".{out.name}.part")
+    _refuse(answers)
+    part = partial(out)
     part.unlink(missing_ok=True)
     said = {"dialect": dialect.name, "coordinates": dialect.coordinates, "answers_sha256": file_digest(answers)}
     header = Header(model, dataset.hash, generation={"converted": said}, versions={"vtinstruct": VERSION})
@@ -84,6 +88,17 @@ def convert(
     return done
 
 
+def _refuse(answers: Path) -> None:
+    """Files of which no line can be an answer."""
+    with answers.open("rb") as file:
+        first = file.readline(1 << 20)
+    unlike = unlike_text(first)
+    if unlike is None and b'"vtinstruct-predictions"' in first:
+        unlike = "is a predictions file already; `refvlm-bench score` takes it as it is"
+    if unlike is not None:
+        raise PredictionsError(f"{answers}: {unlike}")
+
+
 def _predictions(
     answers: Path, dialect: Dialect, truths: Truths, dataset: Dataset, done: Converted, tell: Callable[[str], None]
 ) -> Iterator[Prediction]:
@@ -92,7 +107,8 @@ def _predictions(
     def left_out(reason: str, number: int, detail: str) -> None:
         done.left_out[reason] += 1
         done.first.setdefault(reason, number)
-        tell(f"line {number}: {detail}")
+        if done.left_out[reason] <= TOLD:
+            tell(f"line {number}: {detail}")
 
     def too_long(fault: Fault) -> None:
         left_out(fault.reason, fault.line, fault.detail.partition(": ")[2])

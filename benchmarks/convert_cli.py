@@ -34,7 +34,8 @@ def register(app: typer.Typer) -> None:
         chosen = dialect_named(dialect)
         dataset, splits = open_dataset(data, split or ())
         if not answers.is_file():
-            raise PredictionsError(f"{answers}: no such file; JSON Lines of answers are expected there")
+            what = "is a folder" if answers.is_dir() else "no such file"
+            raise PredictionsError(f"{answers}: {what}; JSON Lines of answers are expected there")
         out.parent.mkdir(parents=True, exist_ok=True)
         truths = read_truths(dataset, splits, None)
 

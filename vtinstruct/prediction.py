@@ -31,7 +31,7 @@ from vtinstruct.units import unit_to_wire
 
 __all__ = [
     "COORDINATES", "Fault", "Header", "Prediction", "PredictionsError", "PredictionsWriter", "answer_lines",
-    "header_to_wire", "prediction_to_wire", "read_header", "read_predictions",
+    "header_to_wire", "prediction_to_wire", "read_header", "read_predictions", "unlike_text",
 ]  # fmt: skip
 
 FORMAT = "vtinstruct-predictions"
@@ -134,7 +134,7 @@ def read_header(path: Path) -> Header:
             first = file.readline(1 << 20)
     except OSError as error:
         raise PredictionsError(f"{path}: {error.strerror or error}; a predictions file is expected there") from error
-    if (unlike := _unlike_text(first)) is not None:
+    if (unlike := unlike_text(first)) is not None:
         raise PredictionsError(f"{path}: {unlike}")
     try:
         wire: Any = json.loads(first)
@@ -169,10 +169,10 @@ def read_header(path: Path) -> Header:
     )  # fmt: skip
 
 
-def _unlike_text(first: bytes) -> str | None:
+def unlike_text(first: bytes) -> str | None:
     """What the beginning of a file that is no text in UTF-8 says about it."""
     if not first:
-        return "is empty; a header line and a line an answer are right"
+        return "is empty; JSON Lines are right"
     if first.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh")):
         return "is compressed; the unpacked JSON Lines are right"
     if first.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -196,7 +196,7 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda whole: b"", "is empty; a header line and a line an answer are right"),
+        (lambda whole: b"", "is empty; JSON Lines are right"),
         (gzip.compress, "is compressed; the unpacked JSON Lines are right"),
         (lambda whole: whole.decode().encode("utf-16"), "is UTF-16; UTF-8 is right"),
     ],

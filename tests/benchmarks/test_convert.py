@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,7 +209,7 @@ def test_what_is_refused(data: Path, tmp_path: Path) -> None:
     cases = [
         ("klingon", [good[0]], "no 'klingon' in vtinstruct.dialects; known: "),
         ("qwen3_vl", [good[0], good[1], good[0]], "line 3: answers "),
-        ("qwen3_vl", [], "none of its 0 lines is an answer"),
+        ("qwen3_vl", [], "is empty; JSON Lines are right"),
         ("qwen3_vl", ["{}"], "none of its 1 lines is an answer"),
     ]
     out = tmp_path / "predictions.jsonl"
@@ -221,6 +222,34 @@ def test_what_is_refused(data: Path, tmp_path: Path) -> None:
     done = bench("convert", tmp_path / "nothing", "--dialect", "qwen3_vl", "--data", data, "--out", out)
     assert done.exit_code == 2
     assert "no such file" in done.output
+
+
+def test_files_of_which_no_line_can_be_an_answer_are_refused_in_one_line(data: Path, tmp_path: Path) -> None:
+    good = written(tmp_path / "answers.jsonl", said(data, "qwen3_vl"))
+    predictions = tmp_path / "predictions.jsonl"
+    words = ("--dialect", "qwen3_vl", "--data", data, "--out")
+    assert bench("convert", good, *words, predictions).exit_code == 0
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(good.read_bytes()))
+    for path, why in (
+        (predictions, "is a predictions file already; `refvlm-bench score` takes it as it is"),
+        (packed, "is compressed; the unpacked JSON Lines are right"),
+        (tmp_path, "is a folder; JSON Lines of answers are expected there"),
+    ):
+        done = bench("convert", path, *words, tmp_path / "out.jsonl")
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert why in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_thousand_bad_lines_are_counted_and_the_first_told(data: Path, tmp_path: Path) -> None:
+    lines = [*said(data, "qwen3_vl"), *({"id": f"nobody/{n}", "text": "[]"} for n in range(1000))]
+    words = ("--dialect", "qwen3_vl", "--data", data, "--out", tmp_path / "out.jsonl")
+    done = bench("convert", written(tmp_path / "answers.jsonl", lines), *words)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("left out line") == 20
+    assert "1000 lines left out" in done.stdout
+    assert ": 1000, first in line" in done.stdout
 
 
 def test_the_list_of_dialects() -> None:
