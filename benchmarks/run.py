@@ -20,6 +20,7 @@ from benchmarks.report import write_report
 from benchmarks.results import Results, write_results
 from benchmarks.score import score_file
 from benchmarks.shares import Options, read_truths
+from benchmarks.suites import suites_for
 from benchmarks.truths import Truths
 from vtinstruct import plugins
 
@@ -53,13 +54,20 @@ def score_and_report(
     return results
 
 
+def asked(dataset: Dataset, options: Options) -> tuple[str, ...]:
+    """The tasks that a model has to answer: those of the suites, or all where a suite is over every task. Raises `SuiteError`."""
+    every = sorted({task for split in options.splits for task in dataset.tasks(split)})
+    suites = suites_for(every, options.suites)
+    return tuple(task for task in every if any(suite.task in ("", task) for suite in suites))
+
+
 def run(
     models: Sequence[str], dataset: Dataset, options: Options, checkpoint: Path | None, out: Path,
     report: Callable[[str], None],
 ) -> Ran:  # fmt: skip
     """Answer, score and rank. The first model must answer (`ModelError` otherwise); a baseline that cannot is reported and
     left out."""
-    tasks = tuple(sorted({task for split in options.splits for task in dataset.tasks(split)}))
+    tasks = asked(dataset, options)
     truths = read_truths(dataset, options)
     results: list[Results] = []
     folders: list[Path] = []

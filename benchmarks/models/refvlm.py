@@ -14,7 +14,9 @@ from benchmarks.model import Model, ModelError, Request
 
 def answer(request: Request) -> None:
     """Run `refvlm predict`. Raises `ModelError` when the package or the checkpoint is missing, or it fails."""
-    if request.checkpoint is None or not request.checkpoint.is_dir():
+    if request.checkpoint is None:
+        raise ModelError("no --checkpoint is named; the folder that `refvlm train --out` wrote is right")
+    if not request.checkpoint.is_dir():
         raise ModelError(f"{request.checkpoint} is no folder; the checkpoint that `refvlm train --out` wrote is right")
     if importlib.util.find_spec("refvlm") is None or importlib.util.find_spec("torch") is None:
         raise ModelError("the reference model is not installed; `pip install 'vt-instruct[model]'` is right")

@@ -185,7 +185,27 @@ def test_run_with_baselines_resumes_to_the_same_bytes_and_ranks(data: Path, tmp_
     assert (table.filter((pl.col("model") == "baseline:empty") & (pl.col("suite") == "det"))["value"] == 0).all()
 
 
+def test_a_model_answers_what_the_suites_ask_and_goes_on_when_more_is_asked(data: Path, tmp_path: Path) -> None:
+    def answered(*suites: str) -> set[str]:
+        words = [word for suite in suites for word in ("--suite", suite)]
+        done = bench("run", "--model", "centre", "--data", data, "--out", tmp_path, "--resamples", 0, *words)
+        assert done.exit_code == 0, done.output
+        _, *lines = (tmp_path / "models/centre/predictions.jsonl").read_text().splitlines()
+        return {json.loads(line)["id"] for line in lines}
+
+    masks = answered("seg")
+    assert masks
+    assert all("/seg/" in id_ for id_ in masks)
+    everything = answered("trp")
+    assert masks < everything
+    assert len(everything) == 16  # six photos' boxes and masks, three captions, a depth map
+    assert bench("run", "--model", "centre", "--data", data, "--out", tmp_path, "--suite", "sge").exit_code == 2
+
+
 def test_a_model_without_its_checkpoint_is_refused(data: Path, tmp_path: Path) -> None:
+    done = bench("run", "--data", data, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "no --checkpoint is named; the folder that" in done.stderr
     done = bench("run", "--checkpoint", tmp_path / "none", "--data", data, "--out", tmp_path)
     assert done.exit_code == 2
     assert "is no folder; the checkpoint that" in done.stderr
