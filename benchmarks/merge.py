@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from benchmarks.rows import in_photo_order, rows_of, setting_of, write_rows
 from benchmarks.score import joint_digest, with_word_lists
 from benchmarks.suites import suite_of
 
+FRESH = ".merging"  # where merged rows wait
+
 
 def merge(folders: Sequence[Path], out: Path) -> Results:
     """Merge folders of `score` into `out`: a sample is taken from the part that answered it. Raises `ResultsError` when the
@@ -34,9 +37,17 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
     if out.resolve() in {folder.resolve() for folder in folders}:
         raise ResultsError(f"{out}: is one of the parts; another folder is right")
     with claimed(out):
-        begin(out)
-        merged = _merged(folders, parts, out)
-        write_results(out / RESULTS, merged)
+        fresh = out / FRESH
+        shutil.rmtree(fresh, ignore_errors=True)  # of a command that was killed
+        try:
+            merged = _merged(folders, parts, fresh)
+            begin(out)  # nothing can be refused any more: until now the folder keeps what it held
+            for suite in merged.suites:
+                (out / suite.rows).parent.mkdir(parents=True, exist_ok=True)
+                (fresh / suite.rows).replace(out / suite.rows)
+            write_results(out / RESULTS, merged)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return merged
 
 

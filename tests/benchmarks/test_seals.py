@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_rows_with_another_value_are_refused_in_one_line_and_scored_anew(run: Pa
         rescore(read_results(run), run)
     assert score(run.parent / "answers.jsonl", data, run, *SUITES).exit_code == 0  # what was changed is not taken over
     assert (path.read_bytes(), (run / "results.json").read_bytes()) == (whole, before)
+
+
+def test_a_refused_merge_leaves_the_result_that_is_there(run: Path) -> None:
+    """Also where the first suite is sound, and where two parts answer the same."""
+    out = run.parent / "merged"
+    assert bench("merge", run, "--out", out).exit_code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    shutil.copytree(run, run.parent / "copy")
+    shutil.copytree(run, out / ".merging")  # as a killed command leaves it
+    assert "answered in two parts" in bench("merge", run, run.parent / "copy", "--out", out).stderr
+    rewrite(rows_file(run, "seg"), lambda rows: rows.reverse())
+    assert CHANGED in bench("merge", run, "--out", out).stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in out.iterdir()) == ["results.json", "rows"]
 
 
 @pytest.mark.parametrize("at", ["photo", "footer", "end"])
