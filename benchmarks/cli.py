@@ -102,7 +102,8 @@ def score_command(
     resamples: Resamples = 1000, seed: Seed = 0, allow_other_dataset: OtherDataset = False, workers: Workers = 1,
     phrases: Phrases = "exact",
 ) -> None:  # fmt: skip
-    """Numbers and a page from a predictions file; no model is needed."""
+    """Numbers and a page from a predictions file; no model is needed. Such a file is JSON Lines, a header and then a line an
+    answer: docs/benchmark.md has the form, `refvlm-bench convert` writes one from answers in other models' formats."""
     dataset, splits = open_dataset(data, split or ())
     options = Options(splits, limit, tuple(suite or ()), engine, resamples, seed, allow_other_dataset, phrases)
     results = score_and_report(predictions, dataset, out, options, read_truths(dataset, options), workers)
@@ -165,6 +166,8 @@ def suites_command(
     as_json: Annotated[bool, typer.Option("--json", help="as JSON, with what every number means")] = False,
 ) -> None:
     """What is scored: tasks, sources, splits, numbers, definitions, and what they may be compared with."""
+    if split and not data:
+        raise typer.BadParameter("--split is one of a dataset's; --data DATASET beside it is right")
     dataset, splits = open_dataset(data, split or ()) if data else (None, ())
     found = listing(dataset, splits)
     if as_json:

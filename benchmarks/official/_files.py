@@ -117,6 +117,8 @@ def lines_or_list(path: Path) -> Rows:
         whole = path.read_bytes()
     except OSError as error:
         raise OfficialError(f"{path}: {error.strerror or error}; a readable file is right") from error
+    if not whole.strip():
+        raise OfficialError(f"{path}: is empty; JSON lines, or a list, are right")
     if whole.lstrip().startswith(b"["):
         return rows_of(read_json(path), str(path))
     found: list[Any] = []

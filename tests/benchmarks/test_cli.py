@@ -214,6 +214,19 @@ def test_a_model_without_its_checkpoint_is_refused(data: Path, tmp_path: Path) -
     assert "no 'gpt' in benchmarks.models" in done.stderr
 
 
+def test_empty_files_and_a_split_of_nothing_are_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.json"
+    empty.touch()
+    for words, why in (
+        (("pope", empty, empty), "is empty; JSON lines, or a list, are right"),
+        (("rec", empty, "--dialect", "qwen_vl"), "is empty; JSON lines, or a list, are right"),
+        (("suites", "--split", "val"), "--data DATASET beside it is right"),
+    ):
+        done = bench(*words)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
+        assert why in done.stderr
+
+
 def test_suites_prints_what_every_suite_holds(data: Path) -> None:
     """Tasks, splits, metrics, primary metric, version, and what it may be compared with: for people and for programs."""
     done = bench("suites")

@@ -212,7 +212,7 @@ def test_answers_to_several_label_files_are_told_apart_by_the_questions(tmp_path
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ([], "0 answers to 1 probes"),
+        ([], "is empty; JSON lines, or a list, are right"),
         ([{"question_id": 2, "answer": "yes"}], "for question 2, the label's is 1"),
         ([{"question_id": 1}], "a text is right"),
         (["yes"], "an object is right"),
