@@ -94,7 +94,23 @@ def compare(first: Path, second: Path, resamples: int, seed: int) -> Comparison:
     ]
     if not found:
         raise ResultsError(f"{second}: has no suite, source and split that {first} has; the same ones are right")
-    return Comparison((one.model, other.model), (remarks(one), remarks(other)), tuple(found))
+    told = ([*remarks(one), *_apart(one, other)], [*remarks(other), *_apart(other, one)])
+    return Comparison((one.model, other.model), told, tuple(found))
+
+
+def _apart(one: Results, other: Results) -> list[str]:
+    """What of one result has no counterpart in the other, and how it was scored otherwise."""
+    theirs = {suite.key for suite in other.suites}
+    alone = sum(suite.key not in theirs for suite in one.suites)
+    found = [f"{alone} of its {len(one.suites)} sets are not in the other result and left out."] if alone else []
+    pairs = (
+        ("phrases", one.options.get("phrases", "exact"), other.options.get("phrases", "exact")),
+        ("engine", one.engine, other.engine),
+    )
+    return [
+        *found,
+        *(f"Scored with {name} {mine}, the other with {theirs_}." for name, mine, theirs_ in pairs if mine != theirs_),
+    ]
 
 
 Side = tuple[Path, Results, SuiteResult]

@@ -221,6 +221,24 @@ def test_a_difference_of_shares_is_at_most_one() -> None:
     assert unbounded.high > 1.0
 
 
+def test_what_is_left_out_of_a_comparison_or_scored_otherwise_is_said(data: Path, tmp_path: Path) -> None:
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    (tmp_path / "syn.toml").write_text('puppy = "dog"\n')
+    words = ("score", "--predictions", predictions, "--data", data, "--resamples", 20, "--out")
+    assert bench(*words, tmp_path / "all").exit_code == 0
+    rule = f"synonyms:{tmp_path / 'syn.toml'}"
+    assert bench(*words, tmp_path / "one", "--suite", "det", "--phrases", rule).exit_code == 0
+    done = bench("compare", tmp_path / "all", tmp_path / "one", "--out", tmp_path / "compare.html")
+    assert done.exit_code == 0, done.output
+    sets = len(read_results(tmp_path / "all").suites)
+    assert f"{sets - 1} of its {sets} sets are not in the other result and left out." in done.stdout
+    for said in (done.stdout, (tmp_path / "compare.html").read_text()):
+        assert "Scored with phrases synonyms:syn.toml sha256:" in said
+    same = bench("compare", tmp_path / "all", tmp_path / "all")
+    assert "left out" not in same.stdout
+    assert "Scored with" not in same.stdout
+
+
 def test_other_samples_cannot_be_compared(data: Path, tmp_path: Path) -> None:
     predictions = perfect(data, tmp_path / "predictions.jsonl")
     for name, more in (("all", ()), ("few", ("--limit", 2))):
