@@ -7,6 +7,7 @@ the next one does not take another model's rows for its own.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Generator
@@ -16,27 +17,42 @@ from pathlib import Path
 from benchmarks.kept import NAME
 from benchmarks.results import ResultsError
 
+NO_LOCKS = (
+    errno.EBADF,
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+)  # EBADF: NFS locks nothing that is open to read only
 RESULTS, REPORT, ROWS = "results.json", "report.html", "rows"
 
 
 @contextmanager
 def claimed(out: Path) -> Generator[None, None, None]:
     """Make the folder, and keep it for this process. Raises `ResultsError` where it is a file or another command is at work
-    in it; the lock is the system's own and ends with the process, however that ends."""
+    in it; the lock is the system's own and ends with the process, however that ends. Where a disk knows no locks of folders
+    (NFS), nobody is kept out."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ResultsError(f"{out}: is a file, or lies in one; a folder is right") from error
     handle = os.open(out, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, out)
         yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, out: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ResultsError(
             f"{out}: another command writes there; to wait for it, or another folder, is right"
         ) from error
-    finally:
-        os.close(handle)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
 
 
 def begin(out: Path) -> None:

@@ -144,9 +144,8 @@ def _weightings(photos: int, resamples: int, seed: int, dtype: Any, workers: int
     """Weights (photos, B) of every resample, then of the groups left out in turn, in pieces for so many workers."""
     kept = np.ones((photos, min(photos, GROUPS)))
     kept[np.arange(photos), np.arange(photos) % kept.shape[1]] = 0.0
-    chunks = math.ceil(
-        resamples * photos / CHUNK
-    )  # or more; where there are enough of them, each is a piece of its own
+    # or more; where there are enough of them, each is a piece of its own
+    chunks = math.ceil(resamples * photos / CHUNK)
     asked = 0
     for weights in resampled(photos, resamples, seed):
         columns, asked = weights.T, asked + len(weights)

@@ -29,9 +29,8 @@ def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engi
     _check_federation(annotated, annotations)
     for row in annotated["annotations"]:
         row.pop("iscrowd", None)  # the original does not look at it
-        if row.pop(
-            "ignore", False
-        ):  # the fast engine does not look at this: an area beyond all sizes is ignored by both
+        # the fast engine does not look at this: an area beyond all sizes is ignored by both
+        if row.pop("ignore", False):
             row["area"] = 2 * LARGEST
     checked = check(annotated, found, iou_type, annotations, results)
     run = partial(lvis_average_precision_of_lists, iou_type, engine=engine)

@@ -37,9 +37,8 @@ def textvqa(annotations: Path, results: Path) -> Table:
         check_ids(rows, str(results), "question_id", check_ids(asked, f"{annotations}: data", "question_id"))
     keys = [_annotated_key(row, f"{annotations}: data[{number}]", prompted) for number, row in enumerate(asked)]
     people = {key: _people(row, annotations, key) for key, row in zip(keys, asked, strict=True)}
-    left = Counter(
-        keys
-    )  # a picture may be asked the same twice: the last annotation counts for both, as in LLaVA's script
+    # a picture may be asked the same twice: the last annotation counts for both, as in LLaVA's script
+    left = Counter(keys)
     scores: list[float] = []
     for number, row in enumerate(rows):
         where = f"{results}: [{number}]"

@@ -56,9 +56,7 @@ def _prepare(rows: Any, setting: Setting) -> Prepared:
 
 
 def _have(units: Units, ignored: bool) -> tuple[Bools, Bools]:
-    mask = units.has("mask_rle") & units.of_kind(
-        "mask"
-    )  # an ignored region given as a box only is no part of a label map
+    mask = units.has("mask_rle") & units.of_kind("mask")  # an ignored region with a box only is no part of a label map
     return mask, np.zeros_like(mask)
 
 

@@ -81,7 +81,7 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
     """The answered masks of known classes, as `confident_first` has them, and the unknown names, one a mask. What a name means is
     said by the declared phrase rule, as for instances."""
     names, unknown = names_of(truth, "mask", setting), list[str]()
-    found: list[tuple[Segment | None, float | None]] = []
+    found: list[tuple[Segment, float | None]] = []
     for triplet in answer.triplets("mask"):
         key = class_key(triplet.concept)
         category = names.get(key, setting.vocabulary.get(key))
@@ -90,18 +90,16 @@ def found_segments(truth: Dialogue, answer: Answered, setting: Setting) -> tuple
         for reference in triplet.references:
             if category is None:
                 unknown.append(triplet.concept)
-            else:
-                mask = reference.unit.mask_rle if isinstance(reference.unit, Mask) else None
-                segment = None if mask is None else Segment(category, mask, triplet.concept)
-                found.append((segment, reference.score))
+            elif isinstance(reference.unit, Mask):  # what was not decoded is no mask without a confidence either
+                found.append((Segment(category, reference.unit.mask_rle, triplet.concept), reference.score))
     return confident_first(found), unknown
 
 
-def confident_first(found: Sequence[tuple[Segment | None, float | None]]) -> list[Segment]:
-    """Those that keep their pixels first: by confidence where each has one, else as named; without what was not decoded."""
+def confident_first(found: Sequence[tuple[Segment, float | None]]) -> list[Segment]:
+    """Those that keep their pixels first: by confidence where each has one, else as named."""
     if all(score is not None for _, score in found):
         found = sorted(found, key=lambda pair: -(pair[1] or 0.0))
-    return [segment for segment, _ in found if segment is not None]
+    return [segment for segment, _ in found]
 
 
 def called(true: Sequence[Segment], found: Sequence[Segment], setting: Setting) -> list[Row]:

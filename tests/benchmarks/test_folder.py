@@ -78,6 +78,22 @@ def test_one_command_at_a_time_writes_into_a_folder(data: Path, tmp_path: Path) 
     assert score(predictions, data, out).exit_code == 0
 
 
+def test_a_disk_that_knows_no_locks_of_folders_is_written_to(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(number: int) -> None:
+        def flock(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    predictions = perfect(data, tmp_path / "predictions.jsonl")
+    refused(errno.EBADF)  # NFS
+    assert score(predictions, data, tmp_path / "out").exit_code == 0
+    refused(errno.EIO)
+    assert score(predictions, data, tmp_path / "other").exit_code == 2
+
+
 def test_a_file_where_a_folder_should_be_is_said_to_be_one(data: Path, tmp_path: Path) -> None:
     predictions = perfect(data, tmp_path / "predictions.jsonl")
     for out in (predictions, predictions / "deeper"):

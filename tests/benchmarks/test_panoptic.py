@@ -223,14 +223,18 @@ def test_overlapping_answers_keep_pixels_by_confidence_then_by_order() -> None:
     whole, left = Mask(encode_mask(np.ones((10, 20), dtype=bool))), mask(plane, 1)
     scorer: Scorer = plugins.load("benchmarks.scorers", "pq")
 
-    def row(*units: tuple[Mask, float | None]) -> dict[str, Any]:
+    def row(*units: tuple[Mask | None, float | None]) -> dict[str, Any]:
         return scorer.score(truth, answered(Triplet("dog", "mask", tuple(Reference(u, s) for u, s in units))), setting)
 
     sharp = row((left, None), (whole, None))  # the whole photo keeps what is left of it: the right half
     assert (sharp["tp_iou"], sharp["fp_class"]) == ([1.0, 1.0], [])
     hidden = row((whole, None), (left, None))  # nothing is left of the second
     assert (hidden["tp_iou"], hidden["hidden"], len(hidden["fp_class"])) == ([], 1, 1)
-    assert row((whole, 0.2), (left, 0.9))["tp_iou"] == [1.0, 1.0]
+    for sure in (
+        ((whole, 0.2), (left, 0.9)),
+        ((whole, 0.2), (None, None), (left, 0.9)),
+    ):  # what is not decoded is no mask
+        assert row(*sure)["tp_iou"] == [1.0, 1.0]
 
 
 def test_silence_is_zero_and_unknown_names_are_counted() -> None:

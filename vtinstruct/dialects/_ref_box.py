@@ -15,9 +15,8 @@ from vtinstruct.units import Unit
 NUMBER = r"\s*+([-+]?[0-9]++(?:\.[0-9]++)?)\s*+"
 
 _QUAD = r"<quad>|<\|quad_start\|>"  # four corners of a turned box: no two boxes
-Inside = Callable[
-    [str], Sequence[Sequence[float]] | None
-]  # the text inside of a box's marks to boxes in the grid's numbers
+# the text inside of a box's marks to boxes in the grid's numbers
+Inside = Callable[[str], Sequence[Sequence[float]] | None]
 
 
 @dataclass(frozen=True)
