@@ -135,19 +135,11 @@ def table(title: str, checked: Checked, run: Run, engine: Mapping[str, str], tie
         boxed = run(checked.annotated, checked.boxed).numbers
         numbers |= {f"{name}[script]": value for name, value in boxed.items() if name.split("@")[0] in BY_SIZE}
     names = {row["id"]: row["name"] for row in checked.annotated["categories"]}
-    classes = tuple({**row, "id": checked.originals.get(row["id"], row["id"])} for row in per_class(result, names))
+    classes = tuple(
+        {"class": names.get(id_, str(id_)), "id": checked.originals.get(id_, id_), "AP": ap, "AP50": ap50}
+        for id_, (ap, ap50) in result.by_class().items()
+    )
     return Table(title, numbers, classes, (*checked.notes, *ties.notes), engine, ties.numbers)
-
-
-def per_class(result: AveragePrecision, names: Mapping[int, str]) -> list[dict[str, Any]]:
-    """AP and AP50 of every class with ground truth, in id order: mean over thresholds and recall levels, all areas."""
-    found: list[dict[str, Any]] = []
-    for index, category in enumerate(result.categories):
-        values = result.precision[:, :, index, 0, -1]
-        if values.size and float(values.max()) > -1:
-            ap, ap50 = float(values[values > -1].mean()), float(values[0].mean())
-            found.append({"class": names.get(category, str(category)), "id": category, "AP": ap, "AP50": ap50})
-    return found
 
 
 def sizes_of(annotated: Mapping[str, Any]) -> dict[int, Size]:

@@ -187,13 +187,11 @@ def _foremost(found: Instances, most: int) -> NDArray[np.bool_]:
 
 
 def _per_class(result: AveragePrecision, setting: Setting) -> list[dict[str, Any]]:
-    """AP of every class with ground truth, by name: mean over thresholds and recall levels, all areas, most answers."""
-    found: list[dict[str, Any]] = []
-    for index, category in enumerate(result.categories):
-        values = result.precision[:, :, index, 0, -1]
-        if values.size and float(values.max()) > -1:
-            ap, ap50 = float(values[values > -1].mean()), float(values[0].mean())
-            found.append({"class": setting.class_name(category), "id": category, "AP": ap, "AP50": ap50})
+    """`by_class`, by name."""
+    found = [
+        {"class": setting.class_name(category), "id": category, "AP": ap, "AP50": ap50}
+        for category, (ap, ap50) in result.by_class().items()
+    ]
     return sorted(found, key=lambda entry: (cast(str, entry["class"]), entry["id"]))
 
 
