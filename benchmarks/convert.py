@@ -26,7 +26,7 @@ from vtinstruct.answer_lines import MAX_UNITS, Fault, Prediction, lines_of
 from vtinstruct.dialect import UNNAMED, Dialect, Spoken, hear
 from vtinstruct.dialogue import Dialogue
 from vtinstruct.partial import partial
-from vtinstruct.prediction import Header, PredictionsError, PredictionsWriter, unlike_text
+from vtinstruct.prediction import FORMAT, Header, PredictionsError, PredictionsWriter, unlike_text
 from vtinstruct.task import Task
 from vtinstruct.units import Mask, Rle, UnitKind, is_finite_number
 from vtinstruct.version import VERSION
@@ -93,10 +93,18 @@ def _refuse(answers: Path) -> None:
     with answers.open("rb") as file:
         first = file.readline(1 << 20)
     unlike = unlike_text(first)
-    if unlike is None and b'"vtinstruct-predictions"' in first:
+    if unlike is None and _is_header(first):
         unlike = "is a predictions file already; `refvlm-bench score` takes it as it is"
     if unlike is not None:
         raise PredictionsError(f"{answers}: {unlike}")
+
+
+def _is_header(line: bytes) -> bool:
+    try:
+        wire: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(wire, dict) and cast(dict[str, Any], wire).get("format") == FORMAT
 
 
 def _predictions(

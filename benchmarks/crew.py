@@ -123,10 +123,8 @@ class _Board:
                 for work in self._works:
                     self.results.append(Future())
                     return work, self.results[-1]
-            except (
-                Exception
-            ) as error:  # `share` raises it; whoever draws next would find no more works, and say nothing
-                self._end(error)
+            except Exception as error:
+                self._end(error)  # `share` raises it; whoever draws next would find no more works, and say nothing
             self.over = True
             return None
 
