@@ -24,7 +24,7 @@ from benchmarks.listing import listing
 from benchmarks.merge import merge
 from benchmarks.model import ModelError
 from benchmarks.official import OfficialError
-from benchmarks.official.cli import register
+from benchmarks.official.cli import Workers, register
 from benchmarks.originals import OriginalMissing
 from benchmarks.phrases import PhraseError
 from benchmarks.results import ResultsError, read_results
@@ -58,14 +58,6 @@ Suites = Annotated[
 Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: the original tools, slow")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="of the bootstrap behind the intervals; 0: none")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")]
-Workers = Annotated[
-    int,
-    typer.Option(
-        "--workers",
-        min=1,
-        help="processes that share the work; the numbers are the same; of small sets one does all",
-    ),
-]
 Phrases = Annotated[
     str, typer.Option("--phrases", help="what answered words mean: exact, synonyms:FILE or vectors:FILE")
 ]

@@ -39,6 +39,14 @@ Found = Annotated[Path, typer.Argument(help="the official result file")]
 TruthFolder = Annotated[Path, typer.Argument(help="the folder of annotated maps")]
 FoundFolder = Annotated[Path, typer.Argument(help="the folder of answered maps, with the same names")]
 Engine = Annotated[Literal["hotcoco", "official"], typer.Option("--engine", help="official: the original tool, slow")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="processes that share the work; the numbers are the same; of small sets one does all",
+    ),
+]
 Classes = Annotated[bool, typer.Option("--classes", help="every class's own numbers too")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, nothing else")]
 
@@ -74,10 +82,10 @@ def register(app: typer.Typer) -> None:
     def panoptic_command(
         annotations: Truth, annotation_folder: Annotated[Path, typer.Argument(help="the annotated id pictures")],
         results: Found, result_folder: Annotated[Path, typer.Argument(help="the answered id pictures")],
-        engine: Engine = "hotcoco", classes: Classes = False, as_json: Json = False,
+        engine: Engine = "hotcoco", workers: Workers = 1, classes: Classes = False, as_json: Json = False,
     ) -> None:  # fmt: skip
         """PQ, SQ and RQ of a panoptic result."""
-        show(panoptic(annotations, results, annotation_folder, result_folder, engine), classes, as_json)
+        show(panoptic(annotations, results, annotation_folder, result_folder, engine, workers), classes, as_json)
 
     @app.command("miou")
     def miou_command(

@@ -17,12 +17,14 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.crew import Crew, Do
 from benchmarks.engine import engine_versions
 from benchmarks.official._files import OfficialError, is_number, rows_of, table_of
 from benchmarks.official._pictures import rgb_values
@@ -32,19 +34,30 @@ from benchmarks.scorer import Engine, Row
 from benchmarks.scorers._label_maps import NOTHING, Region, overlaps
 from benchmarks.scorers.pq import COUNTED, average, matches, quality_of, sums
 
+PIECE = 50  # pairs of pictures that a process takes at once
 BLOCK = 3 << 16  # bytes of a picture compared at once: what comes of it stays in the cache
 NAMES = ("PQ", "SQ", "RQ")
 GROUPS = {"All": "", "Things": "_th", "Stuff": "_st"}
+
+
+Pair = tuple[dict[str, Any], dict[str, Any]]  # an image's row in the annotations and in the results
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The folders of id pictures, annotated and answered, and the file of the answers' rows."""
+
+    folders: tuple[Path, Path]
+    results: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
     """Checked rows, a pair an image in the annotations' order, the classes by id, and where the pictures lie."""
 
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]]
+    pairs: list[Pair]
     categories: dict[int, dict[str, Any]]
-    folders: tuple[Path, Path]
-    results: Path
+    where: Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +71,14 @@ class Quality:
 
 def panoptic(
     annotations: Path, results: Path, annotation_folder: Path | None = None, result_folder: Path | None = None,
-    engine: Engine = "hotcoco",
+    engine: Engine = "hotcoco", workers: int = 1,
 ) -> Table:  # fmt: skip
     """PQ, SQ and RQ of all classes, things and stuff, and of every class. A folder of id pictures is, when not given, the
-    JSON's path without `.json`. Raises `OfficialError`."""
+    JSON's path without `.json`. `workers` processes read the pictures, to the same bits; the original's have one. Raises
+    `OfficialError`, and `WorkerDied` where one does."""
     folders = (annotation_folder or annotations.with_suffix(""), result_folder or results.with_suffix(""))
     pictures = _read(annotations, results, folders)
-    got = _official(pictures) if engine == "official" else _ours(pictures)
+    got = _official(pictures) if engine == "official" else _ours(pictures, workers)
     numbers = {
         f"{name}{ending}": value
         for group, ending in GROUPS.items()
@@ -77,8 +91,10 @@ def panoptic(
     return Table("COCO panoptic", numbers, classes, (), got.versions)
 
 
-def _ours(pictures: Pictures) -> Quality:
-    rows = [_row(pair, pictures) for pair in pictures.pairs]
+def _ours(pictures: Pictures, workers: int) -> Quality:
+    pieces = [pictures.pairs[start : start + PIECE] for start in range(0, len(pictures.pairs), PIECE)]
+    with Crew(workers) as crew:
+        rows = list(chain.from_iterable(crew.share(_counter, pictures.where, pieces, len(pieces))))
     counted = sums({name: [row[name] for row in rows] for name in COUNTED})
     things = {id_: category["isthing"] for id_, category in pictures.categories.items()}
     means = {
@@ -90,42 +106,44 @@ def _ours(pictures: Pictures) -> Quality:
     return Quality(means, classes, {name: importlib.metadata.version(name) for name in ("numpy", "kornia-rs")})
 
 
-def _row(pair: tuple[dict[str, Any], dict[str, Any]], pictures: Pictures) -> Row:
+def _counter(where: Where) -> Do:
+    return lambda pairs: [_row(pair, where) for pair in pairs]
+
+
+def _row(pair: Pair, where: Where) -> Row:
     """What one image adds: `matches` of its regions by id, as the original adds IoUs; of a class's crowds the last in the
     file is the one that excuses."""
     annotated, answered = (row["segments_info"] for row in pair)
     annotated = sorted(annotated, key=lambda segment: math.inf if segment["iscrowd"] else segment["id"])
     answered = sorted(answered, key=lambda segment: segment["id"])
-    overlap = _overlap(pair, pictures, [s["id"] for s in annotated], [s["id"] for s in answered])
+    overlap = _overlap(pair, where, [s["id"] for s in annotated], [s["id"] for s in answered])
     true = [Region(s["category_id"], area=s["area"], crowd=bool(s["iscrowd"])) for s in annotated]
     row = matches(overlap, true, [Region(s["category_id"]) for s in answered])
     if not all(map(math.isfinite, row["tp_iou"])):
         raise OfficialError(
-            f"{pictures.folders[0] / pair[0]['file_name']}: a segment of area 0 has pixels; their number is right"
+            f"{where.folders[0] / pair[0]['file_name']}: a segment of area 0 has pixels; their number is right"
         )
     return row
 
 
-def _overlap(
-    pair: tuple[dict[str, Any], dict[str, Any]], pictures: Pictures, true: list[int], found: list[int]
-) -> NDArray[np.int64]:
+def _overlap(pair: Pair, where: Where, true: list[int], found: list[int]) -> NDArray[np.int64]:
     """(T + 2, F + 1) pixels by annotated and answered id; the last but one row is what the annotation does not list."""
-    paths = [folder / row["file_name"] for folder, row in zip(pictures.folders, pair, strict=True)]
-    where = f"{pictures.results}: image {pair[1]['image_id']}"
+    paths = [folder / row["file_name"] for folder, row in zip(where.folders, pair, strict=True)]
+    image = f"{where.results}: image {pair[1]['image_id']}"
     first, second = map(rgb_values, paths)
     if first.shape != second.shape:
         sizes = [f"{maps.shape[1]} x {maps.shape[0]}" for maps in (first, second)]
-        raise OfficialError(f"{where}: its picture is {sizes[1]} pixels; {sizes[0]} are right, as annotated")
+        raise OfficialError(f"{image}: its picture is {sizes[1]} pixels; {sizes[0]} are right, as annotated")
     (first, second), pixels = _stretches(first, second)
     row, column = _place(first, true), _place(second, found)
     if (column == len(found)).any():
         strange = second[np.argmax(column)]
-        raise OfficialError(f"{where}: segment {strange} is in the picture, not in segments_info")
+        raise OfficialError(f"{image}: segment {strange} is in the picture, not in segments_info")
     there = np.zeros(len(found) + 1, dtype=np.bool_)
     there[column] = True
     if not there[:-1].all():
         absent = found[int(np.argmin(there))]
-        raise OfficialError(f"{where}: segment {absent} is in segments_info, not in the picture")
+        raise OfficialError(f"{image}: segment {absent} is in segments_info, not in the picture")
     return overlaps(pixels, row, column, len(true) + 1, len(found))
 
 
@@ -179,9 +197,9 @@ def _official(pictures: Pictures) -> Quality:
     try:
         # it prints how far it is, and a traceback before it raises
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            stat = api.pq_compute_single_core(0, pictures.pairs, *map(str, pictures.folders), pictures.categories)
+            stat = api.pq_compute_single_core(0, pictures.pairs, *map(str, pictures.where.folders), pictures.categories)
     except Exception as error:  # decoders raise whatever a broken picture makes them trip over
-        raise OfficialError(f"{pictures.results}: {error}") from error
+        raise OfficialError(f"{pictures.where.results}: {error}") from error
     means: dict[str, list[float | None]] = {}
     by_class: dict[int, Any] = {}
     for group, thing in (("All", None), ("Things", True), ("Stuff", False)):
@@ -213,7 +231,7 @@ def _read(annotations: Path, results: Path, folders: tuple[Path, Path]) -> Pictu
     for image in true:
         if image not in found:
             raise OfficialError(f"{results}: no prediction for the image with id {image}; one an image is right")
-    return Pictures([(row, found[image]) for image, row in true.items()], categories, folders, results)
+    return Pictures([(row, found[image]) for image, row in true.items()], categories, Where(folders, results))
 
 
 def _categories(path: Path) -> dict[int, dict[str, Any]]:

@@ -442,6 +442,17 @@ def test_id_pictures_are_cut_wherever_one_of_them_changes(block: int, monkeypatc
         assert np.array_equal(pixels, np.diff(np.append(starts, height * width)))
 
 
+def test_several_processes_read_id_pictures_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *paths, truth, found = panoptic_files(tmp_path, 5)
+    alone = panoptic(*paths[:2])
+    monkeypatch.setattr("benchmarks.crew.START", -1.0)  # whatever is left, a helper is worth its start
+    monkeypatch.setattr(importlib.import_module("benchmarks.official.panoptic"), "PIECE", 1)
+    assert panoptic(*paths[:2], workers=2) == alone
+    found["annotations"][-1]["segments_info"].append({"id": 1 << 23, "category_id": 1})
+    with pytest.raises(OfficialError, match=f"image {found['annotations'][-1]['image_id']}: .*8388608"):
+        panoptic(*files(tmp_path, truth, found), workers=2)
+
+
 def one_picture(folder: Path, name: str, ids: list[list[int]], **more: Any) -> dict[str, Any]:
     """An id picture, and its row with a segment of class 1 for each id in it."""
     (folder / name).mkdir(parents=True, exist_ok=True)
