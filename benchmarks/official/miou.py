@@ -24,6 +24,7 @@ from benchmarks.official._table import Table
 
 Labels = NDArray[np.int64]
 IGNORED, NOT = 255, -1  # in a file; in a map read from it
+COMMON = 1 << 18  # pairs of values that are counted one by one: more than those of 8 bits
 
 
 def miou(
@@ -42,14 +43,14 @@ def miou(
     tables = _table(ignore, bool(reduce_zero_label)), _table(ignore, reduce_zero_label is True)
     counts = np.zeros((len(names), len(names) + 1), dtype=np.int64)  # the last column: no class of the list
     for true_path, found_path in pairs:
-        true, found = (table[values] for table, values in zip(tables, _maps(true_path, found_path), strict=True))
-        strange = true[(true >= len(names)) & (true != NOT)]
+        *stored, pixels = _together(*_maps(true_path, found_path))
+        true, found = (table[values] for table, values in zip(tables, stored, strict=True))
+        strange = true[true >= len(names)]
         if strange.size:
             raise OfficialError(f"{true_path}: class {int(strange[0])}; 0..{len(names) - 1} or {ignore} are right")
         kept = true != NOT
-        answered = np.where((found[kept] != NOT) & (found[kept] < len(names)), found[kept], len(names))
-        flat = true[kept] * (len(names) + 1) + answered
-        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
+        answered = np.where((found != NOT) & (found < len(names)), found, len(names))
+        np.add.at(counts, (true[kept], answered[kept]), pixels[kept])
     return Table("label maps", *summary(counts, names), (f"{len(pairs)} pairs of pictures",), versions)
 
 
@@ -82,6 +83,18 @@ def _maps(true_path: Path, found_path: Path) -> tuple[Labels, Labels]:
     if true.shape != found.shape:
         raise OfficialError(f"{found_path}: {found.shape[::-1]} pixels; the annotation's {true.shape[::-1]} are right")
     return true, found
+
+
+def _together(true: Labels, found: Labels) -> tuple[Labels, Labels, Labels]:
+    """The values that pixels of two maps have together, (P,) of each, and how many pixels have them."""
+    width = int(found.max()) + 1
+    flat = (true * width + found).ravel()
+    if (int(true.max()) + 1) * width <= COMMON:
+        counts = np.bincount(flat)
+        both = np.flatnonzero(counts)
+        return both // width, both % width, counts[both]
+    both, counts = np.unique(flat, return_counts=True)
+    return both // width, both % width, counts
 
 
 def summary(counts: Labels, names: Sequence[str]) -> tuple[dict[str, float | None], tuple[dict[str, Any], ...]]:

@@ -588,6 +588,19 @@ def test_label_maps_give_the_numbers_of_three_histograms(tmp_path: Path) -> None
     )
 
 
+def test_label_maps_of_16_bits_give_the_same_numbers(tmp_path: Path) -> None:
+    """As ADE20K's full set has them: classes beyond 255, and answers far beyond all classes."""
+    _, _, trues, founds = label_maps(tmp_path, 4)
+    for side, several in (("gt", trues), ("dt", founds)):
+        for number, values in enumerate(several):
+            values[(values > 0) & (values != 255)] += 600
+            values[:, 0] = 0 if side == "gt" else 65_535
+            Image.fromarray(values.astype(np.uint16)).save(tmp_path / side / f"{number}.png")
+    with np.errstate(invalid="ignore"):  # of the classes that nobody has
+        expected = by_hand(trues, founds, 700)
+    assert dict(miou(tmp_path / "gt", tmp_path / "dt", 700).numbers) == expected
+
+
 def test_ade20k_counts_from_one_and_zero_is_no_class(tmp_path: Path) -> None:
     true, found, trues, founds = label_maps(tmp_path, 2, 0, 7)
     shifted = [np.where(t == 255, 255, np.where(t == 0, 255, t - 1)) for t in trues]
