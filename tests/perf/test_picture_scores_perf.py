@@ -32,6 +32,7 @@ from vtinstruct.geometry import encode_mask
 from vtinstruct.units import Mask
 
 PICTURES, SIDE, SEGMENTS, CLASSES = 300, 480, 12, 30
+PAIRS = 5000
 PHOTOS, SAID, TRUE = 200, 6, 5
 
 
@@ -124,6 +125,29 @@ def said(benchmark: Any, what: str, fast: float, **peers: float) -> None:
     benchmark.extra_info.update(ours_s=fast, peers_s=peers, times_faster={n: slow / fast for n, slow in peers.items()})
     beside = "".join(f", {name} {slow:.2f} s ({slow / fast:.1f} times)" for name, slow in peers.items())
     print(f"\n{what}: ours {fast:.2f} s{beside}")
+
+
+@pytest.mark.perf
+def test_panoptic_pictures_by_two_workers(tmp_path: Path, benchmark: Any) -> None:
+    """As many pairs as COCO's validation set has (each picture several times), by the clock."""
+    paths = write_pair(tmp_path, CLASSES)
+    for path in paths:
+        table = json.loads(path.read_text())
+        rows = [{**table["annotations"][i % PICTURES], "image_id": i} for i in range(PAIRS)]
+        path.write_text(json.dumps(table | {"annotations": rows, "images": [{"id": i} for i in range(PAIRS)]}))
+
+    def run() -> list[tuple[float, Any]]:
+        found: list[tuple[float, Any]] = []
+        for workers in (1, 2):
+            began = time.perf_counter()
+            got = panoptic(*paths, workers=workers)
+            found.append((time.perf_counter() - began, got))
+        return found
+
+    (one, alone), (two, together) = benchmark.pedantic(run, rounds=1)
+    assert alone == together
+    benchmark.extra_info.update(one_s=one, two_s=two, times_faster=one / two)
+    print(f"\n{PAIRS} pairs of pictures: one worker {one:.1f} s, two {two:.1f} s, {one / two:.2f} x")
 
 
 @pytest.mark.perf
