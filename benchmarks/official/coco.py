@@ -23,10 +23,12 @@ from benchmarks.official._ties import ties_of
 from benchmarks.scorer import Engine
 from benchmarks.scorers._ap import coco_rules
 from benchmarks.skeletons import SKELETONS, Skeleton
+from vtinstruct.values import gc_paused
 
 NEEDED = {"bbox": ("bbox", "area"), "segm": ("segmentation", "area"), "keypoints": ("keypoints", "bbox", "area")}
 
 
+@gc_paused()
 def coco(
     annotations: Path, results: Path, iou_type: IouType = "bbox", engine: Engine = "hotcoco", skeleton: str = "coco",
     sigmas: Sequence[float] = (),

@@ -19,10 +19,12 @@ from benchmarks.official._table import Table
 from benchmarks.official._ties import ties_of
 from benchmarks.scorer import Engine
 from benchmarks.scorers._lvis import lvis_rules
+from vtinstruct.values import gc_paused
 
 Lvis = Literal["bbox", "segm"]
 
 
+@gc_paused()
 def lvis(annotations: Path, results: Path, iou_type: Lvis = "segm", engine: Engine = "hotcoco") -> Table:
     """The official numbers of a result file against an annotation file, and AP of every class. Raises `OfficialError`."""
     annotated, found = read_pair(annotations, results, (FIELD[iou_type], "area"))
