@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,16 +37,29 @@ def rgb_values(path: Path) -> NDArray[np.uint8]:
     return np.asarray(_opened(path, ("RGB", "RGBA"), "the three colours of an id", "an RGB PNG").convert("RGB"))
 
 
+def mask_values(path: Path) -> NDArray[np.bool_]:
+    """(H, W) where a picture, made grey, is not 0. Raises `OfficialError`."""
+    with _decoded(path, "a grey PNG") as found:
+        return np.asarray(found.convert("L")) != 0
+
+
 def _opened(path: Path, modes: Sequence[str], values: str, picture: str) -> Image.Image:
     """A picture of one of these modes, decoded; what would be right instead of others, and of none."""
+    with _decoded(path, picture) as found:
+        if found.mode in modes:
+            found.load()
+            return found
+    raise OfficialError(f"{path}: mode {found.mode}; {values} are right")
+
+
+@contextlib.contextmanager
+def _decoded(path: Path, picture: str) -> Generator[Image.Image, None, None]:
+    """A picture to read from; what goes wrong meanwhile is one line, with what would be right."""
     try:
         with Image.open(path, formats=FORMATS) as found:
-            if found.mode in modes:
-                found.load()
-                return found
+            yield found
     except Exception as error:  # decoders raise whatever a broken picture makes them trip over
         raise OfficialError(f"{path}: unreadable ({error}); {picture} is right") from error
-    raise OfficialError(f"{path}: mode {found.mode}; {values} are right")
 
 
 def _is_plain_png(path: Path) -> bool:

@@ -23,13 +23,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmarks.official._cityscapes import CLASSES, LAST, MEAN_SIZE, OBJECT
 from benchmarks.official._files import OfficialError
-from benchmarks.official._pictures import grey_values
+from benchmarks.official._pictures import grey_values, mask_values
 from benchmarks.official._table import Table
-from vtinstruct.photos import FORMATS
 
 OVERLAPS = np.arange(0.5, 1.0, 0.05)
 SMALLEST = 100  # pixels; smaller objects are not asked for
@@ -188,11 +186,7 @@ def _inside(path: Path, root: Path, where: str) -> Path:
 
 
 def _mask(path: Path, shape: Sequence[int]) -> NDArray[np.bool_]:
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            mask = np.asarray(picture.convert("L")) != 0
-    except Exception as error:  # decoders raise whatever a broken picture makes them trip over
-        raise OfficialError(f"{path}: unreadable ({error}); a grey PNG is right") from error
+    mask = mask_values(path)
     if mask.shape != tuple(shape):
         raise OfficialError(f"{path}: {mask.shape[::-1]} pixels; the annotation's {tuple(shape)[::-1]} are right")
     return mask

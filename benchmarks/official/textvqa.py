@@ -22,6 +22,7 @@ from typing import Any, cast
 from benchmarks.official._files import OfficialError, check_ids, lines_or_list, table_of
 from benchmarks.official._table import Table
 from benchmarks.scorers._vqa_words import same_answer
+from benchmarks.scorers.vqa import agreement
 
 PEOPLE = 10
 Key = int | str | tuple[str, str]  # a question's id, or an image's id and the question
@@ -47,7 +48,7 @@ def textvqa(annotations: Path, results: Path) -> Table:
             wrong = "again; one answer a question is right" if key in people else "which is not annotated"
             raise OfficialError(f"{where} answers question {key!r:.80}{' ' if key in people else ', '}{wrong}")
         left[key] -= 1
-        scores.append(_soft(_answer(row, where), people[key]))
+        scores.append(agreement(evalai_answer(_answer(row, where)), people[key]))
     numbers = {"accuracy": _share(scores, len(asked)), "accuracy[answered]": _share(scores, len(scores))}
     note = f"{len(scores)} of {len(asked)} questions are answered; the others count 0 in `accuracy`"
     return Table("TextVQA", numbers, (), (note,), {"vt-instruct": importlib.metadata.version("vt-instruct")})
@@ -57,13 +58,6 @@ def evalai_answer(text: str) -> str:
     """An answer as the challenge's evaluator compares it."""
     words = text.lower().replace(",", "").replace("?", "").replace("'s", " 's")
     return same_answer(words.strip())
-
-
-def _soft(said: str, answers: Sequence[str]) -> float:
-    """For every person, min(1, others who said the same / 3), averaged; answers are in one spelling."""
-    said = evalai_answer(said)
-    same = sum(answer == said for answer in answers)
-    return sum(min(1.0, (same - (answer == said)) / 3) for answer in answers) / len(answers)
 
 
 def _share(scores: Sequence[float], count: int) -> float | None:

@@ -50,8 +50,13 @@ def soft_accuracy(said: str, answers: Sequence[str], always_respell: bool = Fals
     said, given = plain_answer(said), [plain_answer(answer) for answer in answers]
     if always_respell or len(set(given)) > 1:
         said, given = same_answer(said), [same_answer(answer) for answer in given]
-    same = sum(answer == said for answer in given)
-    return sum(min(1.0, (same - (answer == said)) / 3) for answer in given) / len(given)
+    return agreement(said, given)
+
+
+def agreement(said: str, answers: Sequence[str]) -> float:
+    """For every person, min(1, others who said the same / 3), averaged; all in one spelling."""
+    same = sum(answer == said for answer in answers)
+    return sum(min(1.0, (same - (answer == said)) / 3) for answer in answers) / len(answers)
 
 
 def _leading(said: str, answers: Sequence[str]) -> str:

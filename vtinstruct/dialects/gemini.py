@@ -59,10 +59,8 @@ def _mask(fields: Fields, size_wh: SizeWH) -> Read:
     box, text = numbers_in(fields[KEYS["box"]], COUNTS["box"]), fields[MASK]
     if not box or not isinstance(text, str) or not text.startswith(PREFIX):
         return None, "unreadable"
-    if not all(
-        0 <= number <= GRID.top for number in box
-    ):  # the original would fail on it: no pixel is outside of the photo
-        return None, "beyond the grid"
+    if not all(0 <= number <= GRID.top for number in box):
+        return None, "beyond the grid"  # the original would fail on it: no pixel is outside of the photo
     left, top, right, bottom = (
         int(number / GRID.scale * size_wh[index % 2]) for index, number in enumerate(_turned(box))
     )
